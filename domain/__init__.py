@@ -1,0 +1,1 @@
+"""The decisions: pure decide, evolve and fold per aggregate."""

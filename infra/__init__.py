@@ -1,0 +1,1 @@
+"""Adapters: knows libraries, not use cases."""

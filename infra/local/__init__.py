@@ -1,0 +1,1 @@
+"""Servers from wheels, run as children of this process."""

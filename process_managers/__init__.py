@@ -1,0 +1,1 @@
+"""Coordinates what spans aggregates: reacts to events, asks for work."""

@@ -1,0 +1,1 @@
+"""The only writer of facts: commands in, events appended."""
