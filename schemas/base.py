@@ -44,6 +44,7 @@ Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Instant = Annotated[datetime, AfterValidator(_utc)]
 Locale = Literal["en", "pt"]
+Traceparent = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")]
 Category = Literal["product", "stock", "order", "payment"]
 
 
@@ -69,7 +70,5 @@ class Trace(Message):
 
     correlation_id: UUID
     causation_id: UUID
-    traceparent: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")] | None = (
-        None
-    )
+    traceparent: Traceparent | None = None
     """W3C Trace Context header of the request, when it sent one."""

@@ -21,14 +21,21 @@ CancelReason = Literal[
 PaymentToken = Annotated[str, StringConstraints(pattern=r"^tok_[a-z0-9_]{1,60}$")]
 """What the acquirer's card form gave the front end; never a card number."""
 
+Email = Annotated[
+    str,
+    StringConstraints(max_length=254, pattern=r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$"),
+]
+"""ASCII only, so that it can stand in any SMTP command and header."""
+Phone = Annotated[str, StringConstraints(pattern=r"^\+[0-9]{6,15}$")]
+"""E.164."""
+
 
 class Contact(Personal):
     """Who gets the order and the mail about it. The one place of personal fields in an order's history."""
 
     name: ShortText
-    email: Annotated[str, StringConstraints(max_length=254, pattern=r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$")]
-    phone: Annotated[str, StringConstraints(pattern=r"^\+[0-9]{6,15}$")] | None = None
-    """E.164."""
+    email: Email
+    phone: Phone | None = None
     address: LongText
     note: LongText | None = None
 

@@ -43,8 +43,11 @@ class StockShort(Message):
 
 
 class StockReleased(Message):
-    """The order no longer holds anything of this SKU. `quantity` is what it held: 0 when nothing was reserved yet,
-    in which case the order is remembered and a reservation that arrives later is refused."""
+    """The order no longer holds anything of this SKU.
+
+    `quantity` is what it held: 0 when nothing was reserved yet, in which case the order is remembered and a
+    reservation that arrives later is refused.
+    """
 
     type: Literal["stock.released.v1"] = "stock.released.v1"
     sku: Sku
