@@ -1,0 +1,81 @@
+"""Everything that can be configured, in one frozen value read once from the environment."""
+
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Milliseconds = Annotated[int, Field(gt=0)]
+
+
+def _new_secret() -> SecretStr:
+    return SecretStr(secrets.token_urlsafe(32))
+
+
+class Settings(BaseSettings):
+    """A field `name` is read from `ORDERFLOW_NAME`."""
+
+    model_config = SettingsConfigDict(env_prefix="ORDERFLOW_", frozen=True, env_ignore_empty=True, extra="ignore")
+
+    profile: Literal["embedded", "cluster"] = Field(
+        default="embedded", description="embedded: one process with its own servers; cluster: separate processes."
+    )
+    data_dir: Path | None = Field(
+        default=None, description="Where the embedded servers keep their data; without it, a folder that is removed."
+    )
+    postgres_dsn: SecretStr = Field(
+        default=SecretStr("postgresql://orderflow@127.0.0.1:5432/orderflow"),
+        description="The database of the event log and the read models; the embedded profile starts its own.",
+    )
+    redis_url: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="The Redis-protocol server of the live views; the embedded profile starts its own.",
+    )
+    pool_size: int = Field(default=10, gt=1, description="The most connections a process holds to the database.")
+    lock_timeout_ms: Milliseconds = Field(
+        default=3_000, description="How long a statement waits for a lock before the caller is told to come back."
+    )
+    statement_timeout_ms: Milliseconds = Field(
+        default=5_000, description="How long a statement may run before the caller is told to come back."
+    )
+
+    host: str = Field(default="127.0.0.1", description="The address every port listens on.")
+    write_port: Port = Field(default=0, description="Port of the write API; 0 takes a free one.")
+    query_port: Port = Field(default=0, description="Port of the query API and its page; 0 takes a free one.")
+    mail_port: Port = Field(default=0, description="Port where caught mail is read; 0 takes a free one.")
+    smtp_port: Port = Field(default=0, description="Port mail is sent to; 0 takes a free one for the mail catcher.")
+    acquirer_port: Port = Field(default=0, description="Port of the simulated acquirer; 0 takes a free one.")
+    max_body_bytes: int = Field(default=65_536, gt=0, description="The largest request body that is read.")
+
+    jwt_issuer: str = Field(default="orderflow-dev", description="The issuer every token must name.")
+    jwt_audience: str = Field(default="orderflow", description="The audience every token must name.")
+    jwks_file: Path | None = Field(default=None, description="File with the keys that sign tokens, as a JWK set.")
+    jwks_url: str | None = Field(default=None, description="Where the keys that sign tokens are fetched, as a JWK set.")
+    cursor_secret: SecretStr = Field(
+        default_factory=_new_secret,
+        description="Signs page cursors; give every process of a cluster the same. Without it, a new one per start.",
+    )
+    console_tenant: str | None = Field(
+        default=None, description="The tenant the page at / shows without a token; without it, the page asks for one."
+    )
+
+    acquirer_url: str | None = Field(
+        default=None, description="Where payments are authorised; the embedded profile starts a simulated acquirer."
+    )
+    smtp_host: str = Field(default="127.0.0.1", description="The host mail is sent to.")
+    mail_from: str = Field(default="orders@orderflow.example", description="The sender of every notification.")
+
+    stock_deadline: Seconds = Field(default=30, description="Seconds until an order without reserved stock ends.")
+    payment_deadline: Seconds = Field(default=120, description="Seconds until an order without a payment ends.")
+    shipment_deadline: Seconds = Field(
+        default=timedelta(days=7).total_seconds(), description="Seconds until a paid order that never shipped ends."
+    )
+    delivery_deadline: Seconds = Field(
+        default=timedelta(days=30).total_seconds(), description="Seconds until a shipped order counts as delivered."
+    )
+    capture_deadline: Seconds = Field(default=300, description="Seconds until a missing capture is asked for again.")
