@@ -1,0 +1,71 @@
+"""Read the event log: one stream in version order, or everything in the order in which it was committed."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Self, cast
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from schemas.base import Category
+from schemas.recorded import Recorded, decode, encode
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One row of the log. What the columns say is always readable; `recorded` is decoded on first use, then kept."""
+
+    position: int
+    """Grows in commit order, with holes: the next position is not always the next number."""
+    stream_id: UUID
+    version: int
+    topic: str
+    """Wire name of the event, such as `order.placed.v1`."""
+    state: bytes
+
+    @classmethod
+    def of(cls, position: int, recorded: Recorded) -> Self:
+        """Give the row that the log would hold for an event."""
+        return cls(position, recorded.stream_id, recorded.version, recorded.event.type, encode(recorded))
+
+    @cached_property
+    def recorded(self) -> Recorded:
+        """The event. Raises pydantic.ValidationError when the stored bytes are not one that this release knows."""
+        return decode(self.state)
+
+    @property
+    def category(self) -> Category:
+        return cast("Category", self.topic.partition(".")[0])
+
+
+_COLUMNS: Final = "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events "
+_LOAD: Final = _COLUMNS + "WHERE originator_id = %s AND originator_version > %s ORDER BY originator_version"
+_READ: Final = _COLUMNS + "WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
+_HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
+
+
+class EventLog:
+    """Raises psycopg.OperationalError or psycopg_pool.PoolTimeout when the database cannot be reached."""
+
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
+        self._pool = pool
+
+    async def load(self, stream_id: UUID, *, after_version: int = 0) -> list[Stored]:
+        """Give a stream in version order; empty when it does not exist."""
+        return await self._rows(_LOAD, stream_id, after_version)
+
+    async def read(self, *, after: int, limit: int) -> list[Stored]:
+        """Give what was committed after a position, in commit order. Nothing ever appears later before what was given."""
+        return await self._rows(_READ, after, limit)
+
+    async def head(self) -> int:
+        """Give the position of the newest event; 0 when there is none."""
+        async with self._pool.connection() as connection:
+            row = await (await connection.execute(_HEAD)).fetchone()
+        return int(row[0]) if row else 0
+
+    async def _rows(self, query: str, *parameters: object) -> list[Stored]:
+        async with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+            await cursor.execute(query, parameters)
+            return [Stored(*row) for row in await cursor.fetchall()]

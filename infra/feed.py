@@ -1,0 +1,88 @@
+"""The tail of the log, read once per process and shared by every reader in it."""
+
+import asyncio
+import logging
+from bisect import bisect_right
+from contextlib import suppress
+from operator import attrgetter
+from types import TracebackType
+from typing import Final, Self
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from infra.event_log import EventLog, Stored
+from infra.signals import EVENTS, Signals
+
+_POLL_SECONDS: Final = 0.25
+_PAGE: Final = 1_000
+_RING: Final = 8_192
+_position: Final = attrgetter("position")
+_log: Final = logging.getLogger(__name__)
+
+
+class Feed:
+    """A ring of the newest events with the log behind it.
+
+    Inside `async with` one task follows the log: it polls every 0.25 s, and a signal on EVENTS only shortens that wait.
+    A reader that is behind the ring reads the log by itself. Readers share each `Stored`, so an event is decoded once.
+    """
+
+    def __init__(self, log: EventLog, signals: Signals) -> None:
+        self._log = log
+        self._signals = signals
+        self._ring: list[Stored] = []
+        self._floor = 0
+        """Everything after this position, up to `_newest`, is in the ring."""
+        self._newest = 0
+        self._grown = asyncio.Event()
+        self._following: asyncio.Task[None] | None = None
+
+    async def read(self, *, after: int, limit: int = 500, wait: float = 1.0) -> list[Stored]:
+        """Give what was committed after a position, in commit order; after `wait` seconds without any, an empty list.
+
+        Raises psycopg.OperationalError or psycopg_pool.PoolTimeout when a reader behind the ring cannot reach the log.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                while self._floor <= after >= self._newest:
+                    await self._grown.wait()
+        if after < self._floor:
+            return await self._log.read(after=after, limit=limit)
+        start = bisect_right(self._ring, after, key=_position)
+        return self._ring[start : start + limit]
+
+    async def __aenter__(self) -> Self:
+        self._floor = self._newest = await self._log.head()
+        self._following = asyncio.create_task(self._follow(), name="feed")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._following
+
+    async def _follow(self) -> None:
+        waiter = self._signals.waiter(EVENTS)
+        while True:
+            try:
+                fresh = await self._log.read(after=self._newest, limit=_PAGE)
+            except (psycopg.OperationalError, PoolTimeout) as lost:
+                _log.warning("cannot read the log: %s", type(lost).__name__)
+                fresh = []
+            if fresh:
+                self._grow(fresh)
+            else:
+                await waiter.wait(_POLL_SECONDS)
+
+    def _grow(self, fresh: list[Stored]) -> None:
+        self._ring += fresh
+        self._newest = fresh[-1].position
+        if len(self._ring) > _RING:
+            self._floor = self._ring[-_RING - 1].position
+            del self._ring[:-_RING]
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()

@@ -1,0 +1,83 @@
+"""Wake readers at once when something was committed; polling stays the truth, a signal only shortens the wait."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self
+from weakref import WeakSet
+
+import psycopg
+from psycopg import sql
+
+EVENTS: Final = "orderflow_events"
+PROJECTED: Final = "orderflow_projected"
+OUTBOX: Final = "orderflow_outbox"
+
+_CHANNELS: Final = (EVENTS, PROJECTED, OUTBOX)
+_RECONNECT_SECONDS: Final = 0.5
+_log: Final = logging.getLogger(__name__)
+
+
+class Waiter:
+    """Remembers a signal that came while its owner was busy, so nothing is missed between reading and waiting."""
+
+    def __init__(self) -> None:
+        self._signalled = asyncio.Event()
+
+    def wake(self) -> None:
+        self._signalled.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Return on a signal since the last wait, or after `seconds`. A signal may be spurious: look, then wait again."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._signalled.wait()
+        self._signalled.clear()
+
+
+class Signals:
+    """One LISTEN connection per process. Inside `async with` it listens and reconnects; every reconnect wakes everybody."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._waiters: defaultdict[str, WeakSet[Waiter]] = defaultdict(WeakSet)
+        self._listening: asyncio.Task[None] | None = None
+
+    def waiter(self, channel: str) -> Waiter:
+        """Give a waiter of its own to one reader; it ends with the reader's last reference."""
+        waiter = Waiter()
+        self._waiters[channel].add(waiter)
+        return waiter
+
+    def poke(self, channel: str) -> None:
+        """Wake this process's readers of a channel without a round trip."""
+        for waiter in self._waiters[channel]:
+            waiter.wake()
+
+    async def __aenter__(self) -> Self:
+        self._listening = asyncio.create_task(self._listen(), name="signals")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._listening
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(self._dsn, autocommit=True) as connection:
+                    for channel in _CHANNELS:
+                        await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                    for channel in _CHANNELS:
+                        self.poke(channel)
+                    async for notice in connection.notifies():
+                        self.poke(notice.channel)
+            except psycopg.OperationalError as lost:
+                _log.warning("not listening for signals, polling only: %s", type(lost).__name__)
+            await asyncio.sleep(_RECONNECT_SECONDS)
