@@ -1,0 +1,130 @@
+"""RFC 9457 problem details for everything that an API refuses; no input value and no exception text is repeated."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from infra.trace import request_id
+
+MEDIA_TYPE: Final = "application/problem+json"
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+_MAX_ERRORS: Final = 20
+_SAID: Final = {
+    "missing": "is required",
+    "extra_forbidden": "is not known here",
+    "json_invalid": "must be JSON",
+}
+_KINDS: Final = {
+    400: ("bad-request", "The request cannot be read."),
+    401: ("unauthenticated", "A valid access token is needed."),
+    403: ("forbidden", "The access token does not allow this."),
+    404: ("not-found", "There is nothing here."),
+    405: ("method-not-allowed", "This method is not offered here."),
+    406: ("not-acceptable", "None of the accepted media types is offered."),
+    413: ("body-too-large", "The request body is larger than is read here."),
+    415: ("unsupported-media-type", "The request body must be application/json in UTF-8, not compressed."),
+    422: ("invalid", "The request does not have the form that is asked for here."),
+    500: ("internal", "The request failed here. Its outcome may be unknown; repeat it with the same idempotency key."),
+    503: ("unavailable", "The request cannot be served at the moment. Try again soon."),
+}
+
+
+class InvalidMember(BaseModel):
+    """One place that is not as asked for."""
+
+    pointer: Annotated[str, Field(examples=["/lines/0/quantity"])]
+    """JSON pointer (RFC 6901) into the body; for a parameter, its place and name, such as `query/limit`."""
+    detail: Annotated[str, Field(examples=["Input should be greater than or equal to 1"])]
+
+
+class ProblemDetails(BaseModel):
+    """The body of every answer that is not a success (RFC 9457)."""
+
+    type: Annotated[str, Field(examples=["/problems/order-not-found"])]
+    """Stable name of the kind of problem."""
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: str
+    instance: Annotated[str, Field(examples=["urn:uuid:01981d3c-7cf8-7a10-8d4c-6f9619ff8b86"])]
+    """The request that it happened to; ask about it by this."""
+    errors: list[InvalidMember] | None = None
+
+
+class Problem(HTTPException):
+    """Ends a request with a problem document. `kind` becomes `/problems/<kind>`; `detail` is a sentence of ours."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str | None = None,
+        detail: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        usual_kind, usual_detail = _KINDS.get(status, ("refused", "The request was refused."))
+        super().__init__(status, detail or usual_detail, dict(headers or {}))
+        self.kind = kind or usual_kind
+        self.errors = errors
+
+
+def install_problems(app: FastAPI) -> None:
+    """Make every answer of `app` that is not a success a problem document, from an unknown path to a crash."""
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _crashed)
+
+
+def document(request: Request, problem: Problem) -> Response:
+    """Render a problem as the answer to `request`."""
+    body: dict[str, Any] = {
+        "type": f"/problems/{problem.kind}",
+        "title": HTTPStatus(problem.status_code).phrase,
+        "status": problem.status_code,
+        "detail": problem.detail,
+        "instance": f"urn:uuid:{request_id(request)}",
+    }
+    if problem.errors:
+        body["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in problem.errors]
+    headers = {"cache-control": "no-store", **(problem.headers or {})}
+    return Response(json.dumps(body), problem.status_code, headers, MEDIA_TYPE)
+
+
+async def _refused(request: Request, refusal: Exception) -> Response:
+    if isinstance(refusal, Problem):
+        return document(request, refusal)
+    if isinstance(refusal, HTTPException):
+        return document(request, Problem(refusal.status_code, headers=refusal.headers))
+    raise refusal
+
+
+async def _crashed(request: Request, _crash: Exception) -> Response:
+    return document(request, Problem(500))
+
+
+async def _invalid(request: Request, invalid: Exception) -> Response:
+    if not isinstance(invalid, RequestValidationError):
+        raise invalid
+    errors = [_place_and_reason(error) for error in invalid.errors()[:_MAX_ERRORS]]
+    return document(request, Problem(422, errors=errors))
+
+
+def _place_and_reason(error: Mapping[str, Any]) -> tuple[str, str]:
+    """Name the place without repeating a member name that could be anything, and the rule without the value."""
+    source, *path = (str(part) for part in error["loc"])
+    kind = str(error["type"])
+    if kind == "extra_forbidden" and not _NAME.fullmatch(path[-1]):
+        path.pop()
+    reason = _SAID.get(kind) or str(error["msg"]).removeprefix("Value error, ")
+    if source == "body":
+        return "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in path), reason
+    return "/".join((source, *path)), reason
