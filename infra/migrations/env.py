@@ -1,0 +1,7 @@
+"""Applies revisions over the one connection that `infra.migrate` gives."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"], transaction_per_migration=True)
+with context.begin_transaction():
+    context.run_migrations()
