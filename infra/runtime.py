@@ -1,0 +1,62 @@
+"""What one OS process shares among the services that it runs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from psycopg_pool import AsyncConnectionPool
+from redis.asyncio import Redis
+
+from infra.bus import Bus, OutboxBus
+from infra.event_log import EventLog
+from infra.feed import Feed
+from infra.settings import Settings
+from infra.signals import Signals
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The connections of a process. Background work of a service goes into `tasks`: one failure ends the process."""
+
+    settings: Settings
+    pool: AsyncConnectionPool
+    """Autocommit connections, checked before they are handed out."""
+    signals: Signals
+    log: EventLog
+    feed: Feed
+    bus: Bus
+    redis: Redis
+    tasks: asyncio.TaskGroup
+
+
+class Service(Protocol):
+    """What an entry point of the group `orderflow.services` names."""
+
+    def __call__(self, runtime: Runtime) -> AbstractAsyncContextManager[Mapping[str, str]]:
+        """Start; yield the service's URLs by name once it is ready; stop when the block ends."""
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterator[Runtime]:
+    """Open every connection, give the runtime, and close them in reverse."""
+    dsn = settings.postgres_dsn.get_secret_value()
+    limits = f"-c statement_timeout={settings.statement_timeout_ms} -c lock_timeout={settings.lock_timeout_ms}"
+    pool = AsyncConnectionPool(
+        dsn,
+        kwargs={"autocommit": True, "options": limits},
+        min_size=2,
+        max_size=settings.pool_size,
+        check=AsyncConnectionPool.check_connection,
+        open=False,
+        name="orderflow",
+    )
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(pool)
+        redis = await stack.enter_async_context(Redis.from_url(settings.redis_url.get_secret_value()))
+        signals = await stack.enter_async_context(Signals(dsn))
+        log = EventLog(pool)
+        feed = await stack.enter_async_context(Feed(log, signals))
+        bus = OutboxBus(pool, signals)
+        yield Runtime(settings, pool, signals, log, feed, bus, redis, tasks)
