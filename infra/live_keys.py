@@ -1,4 +1,4 @@
-"""Where the live figures are in Redis: the one agreement between their writer (projections) and their reader (query_api).
+"""Where the live figures are in Redis: the agreement between their writer (projections) and their reader (query_api).
 
 Everything lies under a generation, a complete set of figures. `GENERATION` names the one to read; while it is missing,
 figures are being counted anew from the log and there is nothing to show. Read it first, then everything else in one
@@ -65,9 +65,9 @@ def minute_of(instant: datetime) -> int:
     return int(instant.timestamp()) // 60
 
 
-def day_of(instant: datetime) -> str:
-    """The UTC day, such as 2026-03-01."""
-    return instant.astimezone(UTC).date().isoformat()
+def day_of(instant: datetime) -> int:
+    """UTC days since 1970."""
+    return minute_of(instant) // (24 * 60)
 
 
 def last_minutes(now: datetime) -> tuple[datetime, ...]:

@@ -1,6 +1,6 @@
 """Rows of the read models: what projections write and the query API returns.
 
-Every row names its tenant, and the log position of the newest event in it. Amounts are integer minor units; hours and
+Amounts are integer minor units; hours and
 days are UTC. Fields marked `exclude` are columns that the API does not show. A view of an order is written by two or
 more streams, which may arrive in any order: `version` 0 means that only its payment has been heard of so far, and
 such a row is not shown to anyone.
@@ -41,6 +41,14 @@ class Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
+class Projected(Row):
+    """A row of a table that the projector fills."""
+
+    tenant_id: TenantId
+    position: int = 0
+    """Log position of the newest event in the row."""
+
+
 class Revenue(Row):
     """Minor units; negative when more was taken back than sold."""
 
@@ -48,11 +56,10 @@ class Revenue(Row):
     currency: CurrencyCode
 
 
-class OrderSummary(Row):
+class OrderSummary(Projected):
     """`order_summaries`: one line of the order list. Shows the customer's name."""
 
     order_id: UUID
-    tenant_id: TenantId
     customer_id: UUID
     customer_name: str
     status: OrderStatus
@@ -81,7 +88,6 @@ class OrderSummary(Row):
     """Distinct words (`schemas.search`) of order id, customer name and e-mail, SKUs and product names."""
     version: int
     """Of the order's stream."""
-    position: int = 0
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order of decorators
     @property
@@ -129,11 +135,10 @@ class PaymentDetail(Row):
     refunds: tuple[Refund, ...] = ()
 
 
-class OrderDetail(Row):
+class OrderDetail(Projected):
     """`order_details`: everything about one order, the contact included."""
 
     order_id: UUID
-    tenant_id: TenantId
     customer_id: UUID
     contact: Contact | None
     """Empty only while `version` is 0."""
@@ -152,7 +157,6 @@ class OrderDetail(Row):
     completed_at: Instant | None = None
     updated_at: Instant
     version: int
-    position: int = 0
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order of decorators
     @property
@@ -160,12 +164,11 @@ class OrderDetail(Row):
         return Money(amount=self.total_amount, currency=self.currency)
 
 
-class TimelineEntry(Row):
+class TimelineEntry(Projected):
     """`order_timeline`: one event of the order, of its payment, or of stock about the order. No personal field."""
 
     order_id: UUID
     event_id: UUID
-    tenant_id: TenantId
     kind: str
     """The event's wire name, such as `payment.captured.v1`."""
     category: Category
@@ -177,7 +180,6 @@ class TimelineEntry(Row):
     causation_id: UUID
     facts: dict[str, Any]
     """A few plain values that say what happened, such as amount, SKU, carrier or reason."""
-    position: int = 0
 
 
 class CustomerHistory(Row):
@@ -198,24 +200,21 @@ class CustomerHistory(Row):
     position: int
 
 
-class StockLevel(Row):
+class StockLevel(Projected):
     """`stock_levels`: available = on hand - reserved."""
 
     sku: str
-    tenant_id: TenantId
     on_hand: int
     reserved: int
     available: int
     updated_at: Instant
     version: int
-    position: int = 0
 
 
-class ProductView(Row):
+class ProductView(Projected):
     """`products`: the catalogue."""
 
     sku: str
-    tenant_id: TenantId
     name: str
     description: str | None
     price: Money
@@ -223,29 +222,25 @@ class ProductView(Row):
     listed_at: Instant
     updated_at: Instant
     version: int
-    position: int = 0
 
 
-class SalesHour(Row):
+class SalesHour(Projected):
     """`sales_hours`: confirmed sales by the hour.
 
     An order counts in the hour of its confirmation. The cancellation of a confirmed order is booked with the opposite
     sign in the hour of the cancellation, so that a past hour never changes.
     """
 
-    tenant_id: TenantId
     hour: Instant
     currency: CurrencyCode
     orders: int
     items: int
     revenue: int
-    position: int = 0
 
 
-class SalesProduct(Row):
+class SalesProduct(Projected):
     """`sales_products`: confirmed sales by day and product, booked as in `SalesHour`."""
 
-    tenant_id: TenantId
     day: date
     sku: str
     currency: CurrencyCode
@@ -254,7 +249,6 @@ class SalesProduct(Row):
     orders: int
     quantity: int
     revenue: int
-    position: int = 0
 
 
 class ProcessBoardEntry(Row):

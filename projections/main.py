@@ -1,0 +1,44 @@
+"""The projections process: every read model follows the log on its own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+from infra.runtime import Runtime
+from infra.subscription import Subscription, follow
+from projections.live import LiveFigures
+from projections.order_detail import ORDER_DETAILS
+from projections.order_summary import ORDER_SUMMARIES
+from projections.order_timeline import ORDER_TIMELINE
+from projections.product_view import PRODUCTS
+from projections.projector import Projector
+from projections.sales import SALES_HOURS, SALES_PRODUCTS
+from projections.stock_level import STOCK_LEVELS
+
+SUBSCRIPTIONS: Final[tuple[Subscription, ...]] = (
+    Projector(ORDER_SUMMARIES).subscription,
+    Projector(ORDER_DETAILS).subscription,
+    Projector(ORDER_TIMELINE).subscription,
+    Projector(STOCK_LEVELS).subscription,
+    Projector(PRODUCTS).subscription,
+    Projector(SALES_HOURS).subscription,
+    Projector(SALES_PRODUCTS).subscription,
+)
+
+
+@asynccontextmanager
+async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
+    """Start following; a read model that lags says so in its position. Serves nothing itself."""
+    live = LiveFigures(runtime.redis, runtime.feed, runtime.log)
+    following = [
+        runtime.tasks.create_task(follow(runtime, subscription), name=f"projection:{subscription.name}")
+        for subscription in SUBSCRIPTIONS
+    ]
+    following.append(runtime.tasks.create_task(live.run(), name="projection:live"))
+    try:
+        yield {}
+    finally:
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
