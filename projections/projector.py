@@ -28,19 +28,10 @@ class Projector(Generic[R]):
 
     async def apply(self, connection: AsyncConnection[Any], batch: Sequence[Stored]) -> None:
         """Raises what the fold raises; then nothing has been written."""
-        touched = [(stored, self._model.keys(stored.recorded)) for stored in batch]
-        rows = await self._loaded(connection, {key for _, keys in touched for key in keys})
-        changed: dict[Key, int] = {}
-        for stored, keys in touched:
-            for key in keys:
-                before = rows.get(key)
-                after = self._model.fold(before, key, stored.recorded)
-                if after is not None and after is not before:
-                    rows[key] = after
-                    changed[key] = max(stored.position, changed.get(key, after.position))
+        changed = self._model.changed(await self._loaded(connection, self._model.touched(batch)), batch)
         if changed:
-            stamped = [{**rows[key].__dict__, "position": position} for key, position in changed.items()]
-            await connection.execute(self._store, (to_json(stamped).decode(),))
+            rows = to_json([row.__dict__ for row in changed.values()])
+            await connection.execute(self._store, (rows.decode(),))
 
     async def _loaded(self, connection: AsyncConnection[Any], keys: set[Key]) -> dict[Key, R]:
         if not keys:

@@ -1,11 +1,12 @@
 """What a read model declares. The rest (loading, upserting, guarding) is the same for all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from infra.event_log import Stored
 from schemas.base import Category
 from schemas.events import Event
 from schemas.events.order import OrderEvent
@@ -43,6 +44,23 @@ class ReadModel(Generic[R]):
     keys: Callable[[Recorded], tuple[Key, ...]]
     """The rows that an event changes."""
     fold: Callable[[R | None, Key, Recorded], R | None]
+
+    def touched(self, batch: Sequence[Stored]) -> set[Key]:
+        return {key for stored in batch for key in self.keys(stored.recorded)}
+
+    def changed(self, rows: Mapping[Key, R], batch: Sequence[Stored]) -> dict[Key, R]:
+        """Fold a batch into the rows that it touches; gives those that changed, with their new position."""
+        changed: dict[Key, R] = {}
+        positions: dict[Key, int] = {}
+        for stored in batch:
+            for key in self.keys(stored.recorded):
+                before = changed.get(key) or rows.get(key)
+                after = self.fold(before, key, stored.recorded)
+                if after is not None and after is not before:
+                    changed[key] = after
+                    known = positions.get(key, before.position if before else 0)
+                    positions[key] = max(stored.position, known)
+        return {key: row.model_copy(update={"position": positions[key]}) for key, row in changed.items()}
 
 
 def order_of(event: Event, stream_id: UUID) -> UUID | None:

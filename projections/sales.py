@@ -75,11 +75,10 @@ def book_product(row: SalesProduct | None, key: Key, recorded: Recorded) -> Sale
     sign, event = sale
     tenant_id, day, sku, currency = key
     line = next(line for line in event.lines if line.sku == sku)
-    columns = {"tenant_id": tenant_id, "day": day, "sku": sku, "currency": currency, "name": line.name}
+    columns = {"tenant_id": tenant_id, "day": day, "sku": sku, "currency": currency}
     known = row or SalesProduct.model_validate({**columns, "orders": 0, "quantity": 0, "revenue": 0})
     return known.model_copy(
         update={
-            "name": line.name,
             "orders": known.orders + sign,
             "quantity": known.quantity + sign * line.quantity,
             "revenue": known.revenue + sign * line.quantity * line.unit_price,

@@ -239,13 +239,11 @@ class SalesHour(Projected):
 
 
 class SalesProduct(Projected):
-    """`sales_products`: confirmed sales by day and product, booked as in `SalesHour`."""
+    """`sales_products`: confirmed sales by day and product, booked as in `SalesHour`. Names are in `products`."""
 
     day: date
     sku: str
     currency: CurrencyCode
-    name: str
-    """As on the newest order line."""
     orders: int
     quantity: int
     revenue: int

@@ -128,7 +128,6 @@ CREATE TABLE sales_products (
     day date NOT NULL,
     sku text NOT NULL,
     currency text NOT NULL,
-    name text NOT NULL,
     orders bigint NOT NULL,
     quantity bigint NOT NULL,
     revenue bigint NOT NULL,
