@@ -50,6 +50,13 @@ class Settings(BaseSettings):
     mail_port: Port = Field(default=0, description="Port where caught mail is read; 0 takes a free one.")
     smtp_port: Port = Field(default=0, description="Port mail is sent to; 0 takes a free one for the mail catcher.")
     acquirer_port: Port = Field(default=0, description="Port of the simulated acquirer; 0 takes a free one.")
+    query_url: str | None = Field(
+        default=None, description="Where clients reach the query API; the write API's Location headers begin with it."
+    )
+    run_dir: Path = Field(
+        default=Path("~/.local/state/orderflow"),
+        description="Where a running platform leaves word of itself, so that the command line finds it.",
+    )
     max_body_bytes: int = Field(default=65_536, gt=0, description="The largest request body that is read.")
 
     jwt_issuer: str = Field(default="orderflow-dev", description="The issuer every token must name.")
