@@ -1,0 +1,1 @@
+"""One order, from placing to completion or cancellation."""
