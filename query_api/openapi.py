@@ -1,0 +1,58 @@
+"""What the OpenAPI document says about every read besides its own success."""
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+from infra.problems import MEDIA_TYPE, ProblemDetails
+
+_HEADERS: Final = {
+    "ETag": {"description": "Strong validator of exactly these bytes.", "schema": {"type": "string"}},
+    "X-Position": {
+        "description": "The view holds everything up to this log position.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    },
+    "Link": {"description": 'The next page, `rel="next"`, where there is one.', "schema": {"type": "string"}},
+}
+
+
+def problem(description: str) -> dict[str, Any]:
+    """Describe an answer that is a problem document."""
+    schema = {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+MISSING: Final[dict[int | str, dict[str, Any]]] = {
+    404: problem("`*-not-found`: unknown, or not the caller's to see; the two look the same."),
+}
+READS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"headers": _HEADERS},
+    304: {"description": "The client already has it (`If-None-Match`)."},
+    400: problem("`cursor-refused`: not a cursor of this caller for this query."),
+    401: problem("`unauthenticated`: no valid access token."),
+    403: problem("`forbidden`: the token lacks the scope."),
+    422: problem("`invalid`: a parameter is unknown or not of the form asked for."),
+    503: problem("`read-model-behind`: `min_position` was not reached in time. `unavailable`: a store is away."),
+}
+
+
+def describe(app: FastAPI) -> None:
+    """Complete the app's OpenAPI document: the problem schema, and the token that every route under /v1 needs."""
+    app.openapi_schema = None
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = make()
+            components = document.setdefault("components", {})
+            schema = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+            components["schemas"] |= {**schema.pop("$defs"), ProblemDetails.__name__: schema}
+            components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+            for path, operations in document["paths"].items():
+                if path.startswith("/v1/"):
+                    for operation in operations.values():
+                        operation["security"] = [{"token": []}]
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI documents this way of completing the document

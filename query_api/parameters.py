@@ -1,0 +1,134 @@
+"""What may be asked: every filter, sort and bound, checked before a query is built. Unknown parameters are refused."""
+
+import re
+from datetime import date, timedelta
+from typing import Annotated, Any, Final, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from query_api.cursors import MAX_CURSOR
+from schemas.base import Instant, ShortText, Sku
+from schemas.views import OrderStatus, PaymentStatus
+
+MAX_LIMIT: Final = 200
+MAX_WAIT_SECONDS: Final = 5.0
+MAX_HOURS: Final = timedelta(days=31)
+MAX_DAYS: Final = timedelta(days=366)
+
+_DAY: Final = re.compile(r"[1-9]\d{3}-\d\d-\d\d", re.ASCII)
+_INSTANT: Final = re.compile(r"[1-9]\d{3}-\d\d-\d\d[Tt]\d\d:\d\d", re.ASCII)
+
+
+def _written_out(text: object) -> object:
+    """Refuse numbers: pydantic would read them as seconds or milliseconds since 1970, by their size."""
+    if isinstance(text, str) and not _INSTANT.match(text):
+        raise ValueError("must be an instant with an offset, such as 2026-03-01T09:30:00Z")
+    return text
+
+
+def _day(text: object) -> object:
+    if isinstance(text, str) and not _DAY.fullmatch(text):
+        raise ValueError("must be a day, such as 2026-03-01")
+    return text
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+When = Annotated[Instant, BeforeValidator(_written_out)]
+Position = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
+CursorText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CURSOR, pattern=r"^[A-Za-z0-9_-]+$")]
+Wait = Annotated[float, Field(ge=0, le=MAX_WAIT_SECONDS, allow_inf_nan=False)]
+OrderSort = Literal["placed_at", "-placed_at", "total", "-total", "updated_at", "-updated_at"]
+
+
+class Fresh(BaseModel):
+    """Read your own writes: the answer holds everything up to `min_position`, or is 503 `read-model-behind`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    min_position: Position | None = None
+    """The `position` that a write answered."""
+    wait: Wait = 2.0
+    """Seconds to wait for the read model to get there."""
+
+
+class Paged(Fresh):
+    limit: Limit = 50
+    cursor: CursorText | None = None
+    """`next_cursor` of the page before; belongs to this caller and to these filters and this sort."""
+
+    def question(self) -> str:
+        """What a cursor is bound to: everything that was asked except for the page and how long to wait."""
+        return self.model_dump_json(exclude={"limit", "cursor", "min_position", "wait"}, exclude_none=True)
+
+
+class OrderQuery(Paged):
+    status: frozenset[OrderStatus] = frozenset()
+    """Repeat it to see several."""
+    payment_status: frozenset[PaymentStatus] = frozenset()
+    """Repeat it to see several."""
+    customer_id: UUID | None = None
+    q: ShortText | None = None
+    """Words, or their beginnings, of order id, customer, SKU and product; all of them must be found."""
+    placed_from: When | None = None
+    placed_to: When | None = None
+    """Not included."""
+    sort: OrderSort = "-placed_at"
+
+
+class TimelineQuery(Paged):
+    limit: Limit = MAX_LIMIT
+
+
+class ProductQuery(Paged):
+    status: Literal["listed", "retired"] | None = None
+
+
+class StockQuery(Paged):
+    available_below: Annotated[int, Field(ge=-(2**53), le=2**53)] | None = None
+    """Only what has fewer units available."""
+
+
+class ProcessQuery(Paged):
+    phase: frozenset[Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]] = frozenset()
+    """Repeat it to see several."""
+    overdue: bool | None = None
+    ended: bool | None = None
+
+
+class HourRange(Fresh):
+    """At most 31 days; without it, the last 24 hours."""
+
+    since: When | None = Field(default=None, alias="from")
+    until: When | None = Field(default=None, alias="to")
+    """Not included."""
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        _check_range(self.since, self.until, MAX_HOURS)
+        return self
+
+
+class DayRange(Fresh):
+    """At most 366 days, both ends included; without it, the last 30 days."""
+
+    since: Day | None = Field(default=None, alias="from")
+    until: Day | None = Field(default=None, alias="to")
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        _check_range(self.since, self.until, MAX_DAYS)
+        return self
+
+
+class ProductSalesQuery(DayRange):
+    sku: Sku | None = None
+    limit: Limit = 50
+
+
+def _check_range(since: Any, until: Any, longest: timedelta) -> None:  # noqa: ANN401  # instants or days
+    if (since is None) != (until is None):
+        raise ValueError("needs both `from` and `to`, or neither")
+    if since is not None and not timedelta(0) <= until - since <= longest:
+        raise ValueError(f"must end after it begins, within {longest.days} days")

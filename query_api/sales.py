@@ -1,0 +1,107 @@
+"""Sales figures by hour, day and product. Hours and days are UTC; amounts are minor units of the row's currency."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from psycopg.rows import class_row
+
+from query_api.listing import Pool
+from query_api.parameters import DayRange, HourRange, ProductSalesQuery
+from schemas.views import CurrencyCode, Row
+
+_HOURLY: Final = """
+SELECT hour, currency, orders, items, revenue FROM sales_hours
+WHERE tenant_id = %s AND hour >= %s AND hour < %s ORDER BY hour, currency
+"""
+_DAILY: Final = """
+SELECT (hour AT TIME ZONE 'UTC')::date AS day, currency, sum(orders)::bigint AS orders, sum(items)::bigint AS items,
+    sum(revenue)::bigint AS revenue
+FROM sales_hours WHERE tenant_id = %s AND hour >= %s AND hour < %s GROUP BY 1, 2 ORDER BY 1, 2
+"""
+_PRODUCTS: Final = """
+SELECT sku, currency, (array_agg(name ORDER BY position DESC))[1] AS name, sum(orders)::bigint AS orders,
+    sum(quantity)::bigint AS quantity, sum(revenue)::bigint AS revenue
+FROM sales_products
+WHERE tenant_id = %(tenant_id)s AND day BETWEEN %(since)s AND %(until)s AND (%(sku)s::text IS NULL OR sku = %(sku)s)
+GROUP BY sku, currency ORDER BY revenue DESC, sku, currency LIMIT %(limit)s
+"""
+
+
+class HourSales(Row):
+    """An order counts in the hour of its confirmation, a cancellation with the opposite sign in its own hour."""
+
+    hour: datetime
+    currency: CurrencyCode
+    orders: int
+    items: int
+    revenue: int
+
+
+class DaySales(Row):
+    """Booked as the hours of the day."""
+
+    day: date
+    currency: CurrencyCode
+    orders: int
+    items: int
+    revenue: int
+
+
+class ProductSales(Row):
+    """Booked as in the hours, over all days of the range."""
+
+    sku: str
+    currency: CurrencyCode
+    name: str
+    orders: int
+    quantity: int
+    revenue: int
+
+
+class Hourly(Row):
+    items: tuple[HourSales, ...]
+
+
+class Daily(Row):
+    items: tuple[DaySales, ...]
+
+
+class ByProduct(Row):
+    items: tuple[ProductSales, ...]
+    """The most revenue first."""
+
+
+async def hourly(pool: Pool, tenant_id: str, asked: HourRange, now: datetime) -> Hourly:
+    """Read the hours that begin in the range."""
+    until = asked.until or now
+    since = asked.since or until - timedelta(hours=24)
+    async with pool.connection() as connection, connection.cursor(row_factory=class_row(HourSales)) as cursor:
+        rows = await (await cursor.execute(_HOURLY, (tenant_id, since, until))).fetchall()
+    return Hourly.model_construct(items=tuple(rows))
+
+
+async def daily(pool: Pool, tenant_id: str, asked: DayRange, now: datetime) -> Daily:
+    """Read the days of the range that sold or took back anything."""
+    since, until = _days(asked, now)
+    bounds = _midnight(since), _midnight(until) + timedelta(days=1)
+    async with pool.connection() as connection, connection.cursor(row_factory=class_row(DaySales)) as cursor:
+        rows = await (await cursor.execute(_DAILY, (tenant_id, *bounds))).fetchall()
+    return Daily.model_construct(items=tuple(rows))
+
+
+async def by_product(pool: Pool, tenant_id: str, asked: ProductSalesQuery, now: datetime) -> ByProduct:
+    """Read the products that sold most in the range."""
+    since, until = _days(asked, now)
+    values = {"tenant_id": tenant_id, "since": since, "until": until, "sku": asked.sku, "limit": asked.limit}
+    async with pool.connection() as connection, connection.cursor(row_factory=class_row(ProductSales)) as cursor:
+        rows = await (await cursor.execute(_PRODUCTS, values)).fetchall()
+    return ByProduct.model_construct(items=tuple(rows))
+
+
+def _days(asked: DayRange, now: datetime) -> tuple[date, date]:
+    until = asked.until or now.astimezone(UTC).date()
+    return asked.since or until - timedelta(days=29), until
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
