@@ -56,7 +56,7 @@ class EventLog:
         return await self._rows(_LOAD, stream_id, after_version)
 
     async def read(self, *, after: int, limit: int) -> list[Stored]:
-        """Give what was committed after a position, in commit order. Nothing ever appears later before what was given."""
+        """Give what was committed after a position, in commit order. Nothing is ever added before what was given."""
         return await self._rows(_READ, after, limit)
 
     async def head(self) -> int:

@@ -30,7 +30,7 @@ class Waiter:
         self._signalled.set()
 
     async def wait(self, seconds: float) -> None:
-        """Return on a signal since the last wait, or after `seconds`. A signal may be spurious: look, then wait again."""
+        """Return on a signal since the last wait, or after `seconds`. It may be spurious: look, then wait again."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._signalled.wait()
@@ -38,7 +38,7 @@ class Waiter:
 
 
 class Signals:
-    """One LISTEN connection per process. Inside `async with` it listens and reconnects; every reconnect wakes everybody."""
+    """One LISTEN connection per process. Inside `async with` it listens and reconnects, and each time wakes everybody."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
