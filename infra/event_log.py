@@ -45,19 +45,26 @@ _READ: Final = _COLUMNS + "WHERE notification_id > %s ORDER BY notification_id L
 _HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
 
 
+async def load(connection: AsyncConnection[Any], stream_id: UUID, *, after_version: int = 0) -> list[Stored]:
+    """Give a stream in version order, as the caller's transaction sees it; empty when it does not exist."""
+    return await _rows(connection, _LOAD, (stream_id, after_version))
+
+
 class EventLog:
-    """Raises psycopg.OperationalError or psycopg_pool.PoolTimeout when the database cannot be reached."""
+    """Raises psycopg.OperationalError (PoolTimeout is one) when the database cannot be reached."""
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
         self._pool = pool
 
     async def load(self, stream_id: UUID, *, after_version: int = 0) -> list[Stored]:
         """Give a stream in version order; empty when it does not exist."""
-        return await self._rows(_LOAD, stream_id, after_version)
+        async with self._pool.connection() as connection:
+            return await load(connection, stream_id, after_version=after_version)
 
     async def read(self, *, after: int, limit: int) -> list[Stored]:
         """Give what was committed after a position, in commit order. Nothing is ever added before what was given."""
-        return await self._rows(_READ, after, limit)
+        async with self._pool.connection() as connection:
+            return await _rows(connection, _READ, (after, limit))
 
     async def head(self) -> int:
         """Give the position of the newest event; 0 when there is none."""
@@ -65,7 +72,8 @@ class EventLog:
             row = await (await connection.execute(_HEAD)).fetchone()
         return int(row[0]) if row else 0
 
-    async def _rows(self, query: str, *parameters: object) -> list[Stored]:
-        async with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
-            await cursor.execute(query, parameters)
-            return [Stored(*row) for row in await cursor.fetchall()]
+
+async def _rows(connection: AsyncConnection[Any], query: str, parameters: tuple[object, ...]) -> list[Stored]:
+    async with connection.cursor(binary=True) as cursor:
+        await cursor.execute(query, parameters)
+        return [Stored(*row) for row in await cursor.fetchall()]

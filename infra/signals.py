@@ -38,7 +38,7 @@ class Waiter:
 
 
 class Signals:
-    """One LISTEN connection per process. Inside `async with` it listens and reconnects, and each time wakes everybody."""
+    """One LISTEN connection per process. Inside `async with` it listens; every reconnect wakes everybody."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn

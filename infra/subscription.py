@@ -1,32 +1,157 @@
 """At-least-once feed in, exactly-once effect out."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+import logging
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Final
 
+import psycopg
+import redis.exceptions
 from psycopg import AsyncConnection
 
-from infra.event_log import Stored
+from infra.event_log import Stored, load
+from infra.guard import Guard, Seen
+from infra.runtime import Runtime
+from infra.signals import PROJECTED
 from schemas.base import Category
 
-if TYPE_CHECKING:
-    from infra.runtime import Runtime
-
 Apply = Callable[[AsyncConnection[Any], Sequence[Stored]], Awaitable[None]]
+
+_ATTEMPTS: Final = 3
+_FIRST_PAUSE_SECONDS: Final = 0.1
+_LONGEST_PAUSE_SECONDS: Final = 5.0
+_OUTAGES: Final = (
+    psycopg.OperationalError,
+    redis.exceptions.ConnectionError,
+    redis.exceptions.TimeoutError,
+    OSError,
+)
+"""Not the fault of an event: tried again until it is over, and nothing is parked."""
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Subscription:
-    """`apply` is given each event of the categories exactly once, per stream in version order, in one transaction
-    with the guard that remembers it. It must not commit. Not durable: rows may be lost in a crash together with the
-    guard and are then applied again."""
+    """What is done with the events of some categories.
+
+    `apply` gets each event once, per stream in version order, and writes through the connection that it is given, in
+    the transaction that also remembers the event; it must not commit. When it raises, nothing of the batch has
+    happened; what it does elsewhere may happen twice. An event that fails three times is parked in `dead_letters` with
+    all later events of its stream, while other streams go on.
+    """
 
     name: str
     categories: frozenset[Category]
     apply: Apply
     durable: bool = False
+    """False: a crash of the database may undo the newest batches, guard and effect together; they are then repeated."""
 
 
-async def follow(runtime: "Runtime", subscription: Subscription) -> None:
-    """Run until cancelled; reconnects by itself."""
-    raise NotImplementedError
+async def follow(runtime: Runtime, subscription: Subscription) -> None:
+    """Apply events until cancelled, through outages; begins where the subscription stopped, at first with the oldest.
+
+    Each batch sends NOTIFY orderflow_projected with `<name> <position>`. Several followers of one name take turns.
+    """
+    follower = _Follower(runtime, subscription)
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            position = await follower.reached()
+            while True:
+                position = await follower.advance(position)
+                pause = _FIRST_PAUSE_SECONDS
+        except _OUTAGES as outage:
+            _log.warning("%s: waiting for an outage to end: %s", subscription.name, type(outage).__name__)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+class _Follower:
+    def __init__(self, runtime: Runtime, subscription: Subscription) -> None:
+        self._runtime = runtime
+        self._subscription = subscription
+
+    async def reached(self) -> int:
+        async with self._transaction() as (_, guard):
+            return await guard.reached()
+
+    async def advance(self, position: int) -> int:
+        """Take what comes next; give the position reached."""
+        batch = await self._runtime.feed.read(after=position)
+        if not batch:
+            return position
+        try:
+            await self._apply(batch)
+        except Exception as error:  # whatever it is, the event that it comes from is found and parked
+            if _is_outage(error):
+                raise
+            for stored in batch:
+                await self._apply_alone(stored)
+        return batch[-1].position
+
+    async def _apply(self, batch: Sequence[Stored]) -> None:
+        async with self._transaction() as (connection, guard):
+            await guard.open(position=batch[-1].position, durable=self._subscription.durable)
+            if wanted := [stored for stored in batch if stored.category in self._subscription.categories]:
+                await self._apply_new(connection, guard, wanted)
+        self._runtime.signals.poke(PROJECTED)
+
+    async def _apply_new(self, connection: AsyncConnection[Any], guard: Guard, wanted: Sequence[Stored]) -> None:
+        seen = await guard.seen({stored.stream_id for stored in wanted})
+        new: list[Stored] = []
+        for stored in wanted:
+            known = seen[stored.stream_id]
+            if stored.version <= known.version:
+                continue
+            if known.parked:
+                await guard.hold(stored)
+                continue
+            if stored.version > known.version + 1:
+                rest = await load(connection, stored.stream_id, after_version=known.version)
+                new += [missing for missing in rest if missing.version < stored.version]
+            new.append(stored)
+            seen[stored.stream_id] = Seen(stored.version, parked=False)
+        if new:
+            await self._subscription.apply(connection, new)
+            await guard.applied({stored.stream_id: stored.version for stored in new})
+
+    async def _apply_alone(self, stored: Stored) -> None:
+        fault = ""
+        for attempt in range(_ATTEMPTS):
+            await asyncio.sleep(_FIRST_PAUSE_SECONDS * attempt)
+            try:
+                await self._apply([stored])
+            except Exception as error:  # the same
+                if _is_outage(error):
+                    raise
+                fault = _described(error)
+                _log.warning("%s: position %d failed: %s", self._subscription.name, stored.position, fault)
+            else:
+                return
+        await self._park(stored, fault)
+
+    async def _park(self, stored: Stored, fault: str) -> None:
+        async with self._transaction() as (_, guard):
+            await guard.open(position=stored.position, durable=self._subscription.durable)
+            await guard.park(stored, error=fault, attempts=_ATTEMPTS)
+        self._runtime.signals.poke(PROJECTED)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[tuple[AsyncConnection[Any], Guard]]:
+        async with self._runtime.pool.connection() as connection, connection.transaction():
+            yield connection, Guard(connection, self._subscription.name)
+
+
+def _is_outage(error: Exception) -> bool:
+    """A cancelled statement is no outage: it may be this event that takes too long."""
+    return isinstance(error, _OUTAGES) and not isinstance(error, psycopg.errors.QueryCanceled)
+
+
+def _described(error: Exception) -> str:
+    """Say what went wrong and where; its own message could quote the event."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {at.name}, {Path(at.filename).name} line {at.lineno}"
