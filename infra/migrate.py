@@ -26,6 +26,12 @@ def current(connection: psycopg.Connection) -> str | None:
     return None if row is None else str(row[0])
 
 
+def is_current(dsn: str) -> bool:
+    """Whether there is nothing to migrate; raises SchemaTooNew."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        return not _is_missing(connection, head())
+
+
 def migrate(dsn: str) -> str:
     """Applies what is missing, each revision in its own transaction, and returns the revision reached."""
     wanted = head()

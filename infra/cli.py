@@ -1,0 +1,38 @@
+"""The command `orderflow`: loads the commands of every package by name, so it imports none of them itself."""
+
+import sys
+from importlib.metadata import entry_points
+
+import typer
+
+from infra.commands.failure import Failure
+
+
+def app() -> typer.Typer:
+    """Gather the entry points of the group `orderflow.commands`: one function is a command, an app is a group."""
+    commands = typer.Typer(
+        help="An event-sourced order platform on one machine. Start with `orderflow up`.",
+        epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by the platform, 4 no platform reached.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for entry in entry_points(group="orderflow.commands"):
+        loaded = entry.load()
+        if isinstance(loaded, typer.Typer):
+            commands.add_typer(loaded, name=entry.name)
+        else:
+            commands.command(entry.name)(loaded)
+    return commands
+
+
+def main() -> None:
+    try:
+        app()()
+    except Failure as failure:
+        typer.secho(str(failure), fg=typer.colors.RED, err=True)
+        sys.exit(failure.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""`orderflow migrate`."""
+
+import typer
+
+
+def migrate() -> None:
+    """Bring the database that ORDERFLOW_POSTGRES_DSN names to the newest schema."""
+    import psycopg
+
+    from infra.commands.failure import Failure
+    from infra.migrate import SchemaTooNew
+    from infra.migrate import migrate as bring
+    from infra.settings import Settings
+
+    try:
+        reached = bring(Settings().postgres_dsn.get_secret_value())
+    except SchemaTooNew as newer:
+        raise Failure(str(newer)) from newer
+    except psycopg.OperationalError as unreachable:
+        raise Failure(
+            "The database cannot be reached. Check ORDERFLOW_POSTGRES_DSN and that its server runs.", 4
+        ) from unreachable
+    typer.echo(f"The database has schema {reached}.")

@@ -1,0 +1,43 @@
+"""`orderflow up`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.", rich_help_panel="Ports")]
+
+
+def up(  # noqa: PLR0913  # one parameter an option
+    *,
+    data: Annotated[Path | None, typer.Option(help="Keep everything in this folder; without it, nothing stays.")] = None,
+    ready_file: Annotated[Path | None, typer.Option(help="Write where everything is as JSON, once it is ready.")] = None,
+    write_port: Port = None,
+    query_port: Port = None,
+    mail_port: Port = None,
+    acquirer_port: Port = None,
+    smtp_port: Port = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print where everything is as JSON.")] = False,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Log JSON lines, also on a terminal.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens, not only what fails.")] = False,
+) -> None:
+    """Start the whole platform on this machine; Ctrl-C stops it."""
+    import logging
+
+    from infra.commands.welcome import welcome
+    from infra.local.up import Options
+    from infra.local.up import up as run
+    from infra.logs import configure_logs
+    from infra.settings import Settings
+
+    configure_logs(as_json=log_json or None, level=logging.INFO if verbose else logging.WARNING)
+    ports = {
+        "write_port": write_port,
+        "query_port": query_port,
+        "mail_port": mail_port,
+        "acquirer_port": acquirer_port,
+        "smtp_port": smtp_port,
+    }
+    settings = Settings().model_copy(update={name: port for name, port in ports.items() if port is not None})
+    options = Options(data=data or settings.data_dir, ready_file=ready_file)
+    raise typer.Exit(run(settings, options, welcome(as_json=as_json)))

@@ -1,0 +1,40 @@
+"""Which ports the embedded platform listens on: the wished ones, unless somebody else has them."""
+
+import socket
+from collections.abc import Mapping
+from typing import Final
+
+from infra.settings import Settings
+
+USUAL: Final[Mapping[str, int]] = {
+    "write_port": 8080,
+    "query_port": 8081,
+    "mail_port": 8082,
+    "acquirer_port": 8083,
+    "smtp_port": 8025,
+}
+
+
+def chosen_ports(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
+    """Give settings whose ports are free now, and a sentence for each port that was avoided."""
+    ports, avoided = dict[str, int](), list[str]()
+    for name, usual in USUAL.items():
+        wished = int(getattr(settings, name)) if name in settings.model_fields_set else usual
+        if (wished and wished in ports.values()) or not is_free(settings.host, wished):
+            avoided.append(f"Port {wished} is taken; {name.removesuffix('_port').replace('_', ' ')} gets another one.")
+            wished = 0
+        ports[name] = wished
+    return settings.model_copy(update=ports), tuple(avoided)
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether a server could listen there now; 0 always is."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,75 @@
+"""Word of a running platform: a file that says where it is, there exactly as long as it is ready."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Ready(BaseModel):
+    """Holds a token, so the file is for its owner's eyes only."""
+
+    model_config = ConfigDict(frozen=True)
+
+    write_url: str
+    query_url: str
+    mail_url: str
+    acquirer_url: str
+    token: str
+    """Carries every scope, for the tenant that the page at / shows."""
+    curl: str
+    """Places an order that will be confirmed; a shell runs it."""
+    pid: int
+    data_dir: Path
+    tenant_id: str
+
+
+@contextmanager
+def announced(ready: Ready, *files: Path) -> Iterator[None]:
+    """Write the files at once and whole; remove those that are still ours at the end."""
+    try:
+        for file in files:
+            _write(ready, file)
+        yield
+    finally:
+        for file in files:
+            known = read(file)
+            if known is not None and known.pid == ready.pid:
+                file.unlink(missing_ok=True)
+
+
+def _write(ready: Ready, file: Path) -> None:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, unfinished = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    with os.fdopen(descriptor, "w") as written:
+        written.write(ready.model_dump_json(indent=2) + "\n")
+    Path(unfinished).replace(file)
+
+
+def read(file: Path) -> Ready | None:
+    """Give what a file says; None when there is none or it says something else."""
+    try:
+        return Ready.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def newest_running(run_dir: Path) -> Ready | None:
+    """Give the platform that was started last and still runs."""
+    folder = run_dir.expanduser()
+    files = sorted(folder.glob("[0-9]*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
+    found = (read(file) for file in files)
+    return next((ready for ready in found if ready is not None and is_running(ready.pid)), None)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,138 @@
+"""`orderflow up`: servers, services, acquirer and mail catcher as one platform in one process."""
+
+import asyncio
+import hashlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+import structlog
+import uvloop
+from pydantic import SecretStr
+
+from infra.client import SECONDS, Api
+from infra.issuer import ensure_keys, mint
+from infra.local.catalogue import STARTER, seed
+from infra.local.data_folder import data_folder
+from infra.local.failures import explained
+from infra.local.first_order import curl_of
+from infra.local.platform import running
+from infra.local.ports import chosen_ports
+from infra.local.ready import Ready, announced
+from infra.local.servers import LocalServers
+from infra.migrate import is_current
+from infra.settings import Settings
+
+TENANT: Final = "roastery"
+SUBJECT: Final = "you"
+STOP_SECONDS: Final = 20.0
+"""After that the process ends whatever still runs; the log is committed and the servers end with it."""
+STOPPED_AT_ONCE: Final = 130
+_log: Final = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    data: Path | None
+    ready_file: Path | None
+
+
+Tell = Callable[[Ready, tuple[str, ...]], None]
+
+
+def up(settings: Settings, options: Options, tell: Tell) -> int:
+    """Run until a signal; call it in the main thread. Calls `tell` once everything is ready. Gives the exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with data_folder(options.data) as folder, LocalServers(folder) as servers:
+            ready_settings, avoided = chosen_ports(_embedded(settings, folder, servers))
+            _migrate(servers.postgres_dsn)
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_run(ready_settings, servers, options, lambda ready: tell(ready, avoided)))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 0
+    except Exception as error:  # the outermost loop of this process
+        if logging.getLogger().isEnabledFor(logging.INFO):
+            _log.error("platform_failed", exc_info=error)
+        sys.stderr.write(f"{explained(error)}\n")
+        return 1
+    return 0
+
+
+def _embedded(settings: Settings, folder: Path, servers: LocalServers) -> Settings:
+    keys = folder / "keys"
+    jwks = ensure_keys(keys)
+    secret = hashlib.sha256(b"cursors" + (keys / "signing-key.pem").read_bytes()).hexdigest()
+    found = {
+        "data_dir": folder,
+        "postgres_dsn": SecretStr(servers.postgres_dsn),
+        "redis_url": SecretStr(servers.redis_url),
+        "jwks_file": jwks,
+        "cursor_secret": SecretStr(secret),
+        "console_tenant": settings.console_tenant or TENANT,
+    }
+    return settings.model_copy(update=found)
+
+
+def _migrate(dsn: str) -> None:
+    """In a process of its own, because what it imports would stay in the memory of this one."""
+    if not is_current(dsn):
+        command = [sys.executable, "-m", "infra.cli", "migrate"]
+        subprocess.run(command, env={"ORDERFLOW_POSTGRES_DSN": dsn}, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+
+
+async def _run(settings: Settings, servers: LocalServers, options: Options, tell: Callable[[Ready], None]) -> None:
+    _stop_on_signals()
+    async with running(settings, servers.watch) as urls:
+        ready = _ready(settings, urls)
+        async with httpx.AsyncClient(timeout=SECONDS) as http:
+            api = Api(http, ready.write_url, ready.query_url, ready.token)
+            await seed(api, STARTER)
+            files = [settings.run_dir.expanduser() / f"{ready.pid}.json"]
+            files += [options.ready_file] if options.ready_file else []
+            with announced(ready, *files):
+                tell(ready)
+                await asyncio.Event().wait()
+
+
+def _ready(settings: Settings, urls: dict[str, str]) -> Ready:
+    if settings.data_dir is None or settings.console_tenant is None:
+        raise ValueError("an embedded platform has a data folder and a tenant")
+    token = mint(settings.data_dir / "keys", settings, tenant_id=settings.console_tenant, subject=SUBJECT)
+    return Ready(
+        write_url=urls["write_url"],
+        query_url=urls["query_url"],
+        mail_url=urls["mail_url"],
+        acquirer_url=urls["acquirer_url"],
+        token=token,
+        curl=curl_of(urls["write_url"], token),
+        pid=os.getpid(),
+        data_dir=settings.data_dir,
+        tenant_id=settings.console_tenant,
+    )
+
+
+def _stop_on_signals() -> None:
+    """The first signal stops cleanly and within `STOP_SECONDS`; a second one stops at once."""
+    loop, running_task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def stop() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, os._exit, STOPPED_AT_ONCE)
+        loop.call_later(STOP_SECONDS, os._exit, 1)
+        if running_task is not None:
+            running_task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,37 @@
+"""Logs of a process: to stderr, quiet, one JSON object a line unless a person is watching."""
+
+import logging
+import sys
+from typing import Final
+
+import structlog
+from structlog.typing import Processor
+
+_SHARED: Final[tuple[Processor, ...]] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+)
+
+
+def configure_logs(*, as_json: bool | None = None, level: int = logging.WARNING) -> None:
+    """Send structlog and the standard library's loggers to stderr. Without `as_json`, a terminal decides.
+
+    A traceback never carries the values of variables, which may be personal or secret.
+    """
+    machine = not sys.stderr.isatty() if as_json is None else as_json
+    renderer: tuple[Processor, ...] = (structlog.dev.ConsoleRenderer(),)
+    if machine:
+        renderer = (structlog.processors.format_exc_info, structlog.processors.JSONRenderer())
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    clean = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=[clean, *renderer])
+    )
+    logging.basicConfig(handlers=[handler], level=level, force=True)
