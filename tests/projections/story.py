@@ -87,6 +87,7 @@ class Story:
     tenant_id: str = "acme"
     positions: Iterator[int] = field(default_factory=lambda: count(1))
     pace: timedelta = timedelta(minutes=7)
+    start: datetime = NOON
     log: list[Stored] = field(default_factory=list)
     versions: dict[UUID, int] = field(default_factory=dict)
 
@@ -99,7 +100,7 @@ class Story:
                 "stream_id": stream_id,
                 "category": event.type.partition(".")[0],
                 "version": version,
-                "occurred_at": NOON + position * self.pace,
+                "occurred_at": self.start + position * self.pace,
                 "tenant_id": self.tenant_id,
                 "actor": "user:ada",
                 "trace": Trace(correlation_id=an_id(stream_id), causation_id=an_id(stream_id, "cause")),
@@ -229,9 +230,9 @@ def _refunded(story: Story, order_id: UUID, order: OrderPlaced, fate: Fate) -> I
         yield
 
 
-def told(*fates: Fate, quantities: Sequence[int] = (2, 1)) -> list[Stored]:
+def told(*fates: Fate, quantities: Sequence[int] = (2, 1), story: Story | None = None) -> list[Stored]:
     """The log of a shop with one order per fate, one after the other."""
-    story = Story()
+    story = story or Story()
     story.open_shop()
     for number, fate in enumerate(fates):
         for _ in life(story, an_id("order", number), lines_of(*quantities), fate):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,6 +7,7 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 
 from infra.event_log import Stored
+from projections.product_view import PRODUCTS
 from projections.read_model import EventMissing, ReadModel
 from tests.projections.projecting import MODELS, arrivals_of, project, unseen
 from tests.projections.story import FATES, logs, told
@@ -66,3 +68,15 @@ def test_an_event_that_is_none_of_its_business_changes_nothing(model: ReadModel[
     assert foreign
     for stored in foreign:
         assert model.fold(None, (), stored.recorded) is None
+
+
+def test_a_row_that_an_event_leaves_as_it_was_is_not_written_again() -> None:
+    still = replace(PRODUCTS, fold=lambda row, _key, _recorded: row)
+    log = [stored for stored in told() if stored.category == "product"]
+    rows = project(PRODUCTS, log)
+    assert still.changed(rows, log) == {}
+    assert still.changed({}, log) == {}
+
+
+def test_the_rows_that_a_batch_touches_are_named_once() -> None:
+    assert PRODUCTS.touched(told()) == {("acme", "ESP-250"), ("acme", "FIL-1000")}

@@ -1,0 +1,38 @@
+"""Connections for the tests that need real servers."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from redis.asyncio import Redis
+
+from infra.event_log import Stored
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[AsyncConnection[Any]]:
+    async with await AsyncConnection.connect(database, autocommit=True) as connected:
+        yield connected
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[AsyncConnectionPool[AsyncConnection[Any]]]:
+    async with AsyncConnectionPool(database, kwargs={"autocommit": True}, min_size=2, open=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url) as client:
+        yield client
+
+
+def write_log(dsn: str, log: Sequence[Stored]) -> None:
+    """Put a told log into the event log, positions included."""
+    copy = "COPY stored_events (originator_id, originator_version, topic, state, notification_id) FROM STDIN"
+    with psycopg.connect(dsn) as writer, writer.cursor() as cursor, cursor.copy(copy) as rows:
+        for stored in log:
+            rows.write_row((stored.stream_id, stored.version, stored.topic, stored.state, stored.position))
