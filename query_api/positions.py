@@ -36,7 +36,7 @@ class Positions:
         """Position that the read model has reached: it holds everything up to it. 0 when it has not started."""
         return self._positions.get(read_model, 0)
 
-    async def reach(self, read_model: str, position: int, *, within: float) -> None:
+    async def reach(self, read_model: str, position: int, *, within: float | None) -> None:
         """Return when the read model holds all up to `position`; raises ReadModelBehind after `within` seconds."""
         try:
             async with asyncio.timeout(within):

@@ -19,11 +19,17 @@ SELECT (hour AT TIME ZONE 'UTC')::date AS day, currency, sum(orders)::bigint AS 
 FROM sales_hours WHERE tenant_id = %s AND hour >= %s AND hour < %s GROUP BY 1, 2 ORDER BY 1, 2
 """
 _PRODUCTS: Final = """
-SELECT sku, currency, (array_agg(name ORDER BY position DESC))[1] AS name, sum(orders)::bigint AS orders,
-    sum(quantity)::bigint AS quantity, sum(revenue)::bigint AS revenue
-FROM sales_products
-WHERE tenant_id = %(tenant_id)s AND day BETWEEN %(since)s AND %(until)s AND (%(sku)s::text IS NULL OR sku = %(sku)s)
-GROUP BY sku, currency ORDER BY revenue DESC, sku, currency LIMIT %(limit)s
+SELECT sku, name, sold.currency, sold.orders, sold.quantity, sold.revenue
+FROM (
+    SELECT sku, currency, sum(orders)::bigint AS orders, sum(quantity)::bigint AS quantity,
+        sum(revenue)::bigint AS revenue
+    FROM sales_products
+    WHERE tenant_id = %(tenant_id)s AND day BETWEEN %(since)s AND %(until)s
+        AND (%(sku)s::text IS NULL OR sku = %(sku)s)
+    GROUP BY sku, currency ORDER BY revenue DESC, sku, currency LIMIT %(limit)s
+) AS sold
+LEFT JOIN (SELECT sku, name FROM products WHERE tenant_id = %(tenant_id)s) AS listed USING (sku)
+ORDER BY revenue DESC, sku, currency
 """
 
 
@@ -51,8 +57,9 @@ class ProductSales(Row):
     """Booked as in the hours, over all days of the range."""
 
     sku: str
+    name: str | None
+    """As in the catalogue now."""
     currency: CurrencyCode
-    name: str
     orders: int
     quantity: int
     revenue: int

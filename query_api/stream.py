@@ -1,0 +1,164 @@
+"""Changes as they happen, by server-sent events: a client that was away resumes where it was."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import psycopg
+from fastapi import APIRouter, Depends, Header, Query
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from psycopg_pool import PoolTimeout
+
+from infra.auth import Auth, Caller
+from infra.problems import Problem
+from query_api.cursors import MAX_CURSOR, CursorRefused, Cursors, Place
+from query_api.notices import Change, Notice, Notices
+from query_api.openapi import READS
+from query_api.orders import sees_all, sight
+
+MAX_STREAMS: Final = 1_000
+MAX_REPLAY: Final = 10_000
+"""Log positions that a stream may be behind; further behind it is told to read everything anew."""
+MAX_SECONDS: Final = 900.0
+"""How long one connection lasts, so that a token that has expired does not go on listening."""
+_log: Final = logging.getLogger(__name__)
+_QUIET_SECONDS: Final = 10.0
+_RETRY_MS: Final = 2_000
+
+LastEventId = Annotated[
+    str | None,
+    Header(max_length=MAX_CURSOR, description="The newest `id` received. One that is not known gets `event: reset`."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who listens to what."""
+
+    by: Caller
+    order_id: UUID | None = None
+
+    def hears(self, notice: Notice) -> bool:
+        return (
+            notice.tenant_id == self.by.tenant_id
+            and (sees_all(self.by) or notice.customer_id == self.by.customer_id)
+            and (self.order_id is None or notice.order_id == self.order_id)
+        )
+
+    @property
+    def context(self) -> tuple[str, ...]:
+        return ("stream", *sight(self.by), str(self.order_id or ""))
+
+
+class Streams:
+    """Bounded in number and in memory: a stream holds one notice, and reads the next when its reader has taken it."""
+
+    def __init__(self, notices: Notices, cursors: Cursors) -> None:
+        self._notices = notices
+        self._cursors = cursors
+        self.open = 0
+
+    async def admit(self) -> AsyncIterator[None]:
+        """Dependency that counts a stream while it is open; raises the 503 problem when this process serves no more."""
+        if self.open >= MAX_STREAMS:
+            raise Problem(503, "too-many-streams", "Too many streams are open.", headers={"retry-after": "10"})
+        self.open += 1
+        try:
+            yield
+        finally:
+            self.open -= 1
+
+    async def events(self, listener: Listener, last_event_id: str | None) -> AsyncGenerator[ServerSentEvent, None]:
+        """Tell what the listener may hear, from after `last_event_id` on, at least once each and in commit order."""
+        now = asyncio.get_running_loop().time
+        told_at = now()
+        ends_at = told_at + MAX_SECONDS
+        after = self._resumed(listener, last_event_id)
+        if after is None:
+            after = self._notices.position
+            yield ServerSentEvent(event="reset", raw_data="{}", id=self._id(listener, after), retry=_RETRY_MS)
+        else:
+            yield ServerSentEvent(comment="here", id=self._id(listener, after), retry=_RETRY_MS)
+        while not self._notices.closed and now() < ends_at:
+            if self._notices.position - after > MAX_REPLAY:
+                after = self._notices.position
+                yield ServerSentEvent(event="reset", raw_data="{}", id=self._id(listener, after))
+            try:
+                found, after = await self._notices.read(after=after, wait=_QUIET_SECONDS)
+            except (psycopg.OperationalError, PoolTimeout):
+                return  # the client comes back and resumes
+            for notice in filter(listener.hears, found):
+                told_at = now()
+                yield ServerSentEvent(event="order", raw_data=notice.data, id=self._id(listener, notice.position))
+            if now() - told_at >= _QUIET_SECONDS:
+                told_at = now()
+                yield ServerSentEvent(comment="quiet", id=self._id(listener, after))
+
+    def _resumed(self, listener: Listener, last_event_id: str | None) -> int | None:
+        if last_event_id is None:
+            return self._notices.position
+        try:
+            place = self._cursors.open(last_event_id, listener.context)
+        except CursorRefused:
+            return None
+        return _position(place)
+
+    def _id(self, listener: Listener, position: int) -> str:
+        return self._cursors.seal((position,), listener.context)
+
+
+def stream_routes(streams: Streams, auth: Auth) -> APIRouter:
+    """The route of the stream."""
+    router = APIRouter(prefix="/v1", responses=READS, tags=["stream"])
+    reading = Depends(auth.having("orders:read", "orders:manage"))
+
+    @router.get("/stream", response_class=EventSourceResponse, dependencies=[Depends(streams.admit)])
+    async def listen(
+        by: Annotated[Caller, reading],
+        order_id: Annotated[UUID | None, Query(description="Only this order.")] = None,
+        last_event_id: LastEventId = None,
+    ) -> AsyncIterator[Change]:
+        """Tell of changes to the orders that the caller sees, once the order list shows them.
+
+        `event: order` carries a change; `event: reset` says that changes were missed: read again what you show.
+        At least once, in commit order. A connection ends after 15 minutes or when its reader is too slow; resume it
+        with `Last-Event-ID`.
+        """
+        async with aclosing(streams.events(Listener(by, order_id), last_event_id)) as events:
+            async for event in events:
+                yield event  # type: ignore[misc]  # FastAPI documents the data, and sends the event around it
+
+    return router
+
+
+def _position(place: Place) -> int | None:
+    return place[0] if len(place) == 1 and isinstance(place[0], int) else None
+
+
+class SlowReaders:
+    """Middleware that ends an answer whose reader takes nothing for `seconds`; a client then resumes its stream."""
+
+    def __init__(self, app: Any, seconds: float = 30.0) -> None:  # noqa: ANN401  # any ASGI app
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  # ASGI
+        async def send_in_time(message: Any) -> None:  # noqa: ANN401  # ASGI
+            try:
+                async with asyncio.timeout(self._seconds):
+                    await send(message)
+            except TimeoutError:
+                raise TooSlow from None
+
+        try:
+            await self._app(scope, receive, send_in_time)
+        except* TooSlow:
+            _log.info("a reader was too slow and was dropped")
+
+
+class TooSlow(Exception):  # noqa: N818  # a state of the world
+    """The reader of an answer has taken nothing for too long."""
