@@ -62,18 +62,20 @@ class ProblemDetails(BaseModel):
 class Problem(HTTPException):
     """Ends a request with a problem document. `kind` becomes `/problems/<kind>`; `detail` is a sentence of ours."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the members of the document
         self,
         status: int,
         kind: str | None = None,
         detail: str | None = None,
         *,
+        title: str | None = None,
         headers: Mapping[str, str] | None = None,
         errors: Sequence[tuple[str, str]] = (),
     ) -> None:
         usual_kind, usual_detail = _KINDS.get(status, ("refused", "The request was refused."))
         super().__init__(status, detail or usual_detail, dict(headers or {}))
         self.kind = kind or usual_kind
+        self.title = title or HTTPStatus(status).phrase
         self.errors = errors
 
 
@@ -88,7 +90,7 @@ def document(request: Request, problem: Problem) -> Response:
     """Render a problem as the answer to `request`."""
     body: dict[str, Any] = {
         "type": f"/problems/{problem.kind}",
-        "title": HTTPStatus(problem.status_code).phrase,
+        "title": problem.title,
         "status": problem.status_code,
         "detail": problem.detail,
         "instance": f"urn:uuid:{request_id(request)}",
