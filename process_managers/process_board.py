@@ -4,7 +4,6 @@ from typing import Final
 
 from process_managers.fulfilment_state import OrderFulfilment, Wait
 
-
 _PHRASES: Final[dict[Wait, str]] = {
     "payment": "the payment to be authorised",
     "confirmation": "the confirmation to be recorded",

@@ -1,13 +1,13 @@
 """Calls the acquirer for a payment command, and sends what came of it to the write API's inbox."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol, assert_never
 from uuid import UUID
 
 from psycopg_pool import AsyncConnectionPool
 
+from infra.acquirer import Answer, Approved, OutcomeUnknown, Refused
 from infra.bus import post
 from process_managers.workers.once import handled, remember
 from schemas.commands import (
@@ -30,24 +30,6 @@ from schemas.ids import message_id
 from schemas.money import Money
 
 CONSUMER: Final = "payment"
-
-
-@dataclass(frozen=True, slots=True)
-class Approved:
-    reference: str
-    """The acquirer's own name for the operation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    code: str
-
-
-Answer = Approved | Refused
-
-
-class OutcomeUnknown(Exception):  # noqa: N818  # a state of the world
-    """The acquirer gave no usable answer: it may or may not have done what was asked."""
 
 
 class Acquirer(Protocol):
@@ -117,11 +99,11 @@ class PaymentWorker:
     async def _authorise(self, command: AuthorisePayment) -> InboxCommand:
         call = self._acquirer.authorise(command.payment_id, command.amount, command.payment_token)
         match await self._outcome(command.payment_id, call):
-            case Approved(reference):
+            case Approved(reference=reference):
                 return RecordAuthorisation(
                     order_id=command.order_id, amount=command.amount, acquirer_reference=reference
                 )
-            case Refused(code):
+            case Refused(code=code):
                 return RecordDecline(order_id=command.order_id, code=code)
 
     async def _capture(self, command: CapturePayment) -> InboxCommand:
@@ -130,14 +112,14 @@ class PaymentWorker:
         match await self._outcome(capture_id, call):
             case Approved():
                 return RecordCapture(order_id=order_id, capture_id=capture_id, amount=amount)
-            case Refused(code):
+            case Refused(code=code):
                 return RecordCaptureRefusal(order_id=order_id, capture_id=capture_id, code=code)
 
     async def _void(self, command: VoidPayment) -> InboxCommand:
         match await self._acquirer.void(command.payment_id):
             case Approved():
                 return RecordVoid(order_id=command.order_id)
-            case Refused(code):
+            case Refused(code=code):
                 raise VoidRefused(code)
 
     async def _refund(self, command: RefundPayment) -> InboxCommand:
@@ -146,7 +128,7 @@ class PaymentWorker:
         match await self._outcome(refund_id, call):
             case Approved():
                 return RecordRefund(order_id=order_id, refund_id=refund_id, amount=amount)
-            case Refused(code):
+            case Refused(code=code):
                 return RecordRefundRefusal(order_id=order_id, refund_id=refund_id, code=code)
 
     async def _outcome(self, key: UUID, call: Awaitable[Answer]) -> Answer:
