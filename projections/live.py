@@ -108,5 +108,6 @@ def _readable_change(stored: Stored) -> LiveChange | None:
     try:
         return change_of(stored.recorded)
     except ValidationError:
-        _log.exception("event %s version %d cannot be read", stored.stream_id, stored.version)
+        text = "event %s version %d cannot be read"  # and why is not said: the reason quotes the event
+        _log.error(text, stored.stream_id, stored.version)
         return None
