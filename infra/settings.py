@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     query_url: str | None = Field(
         default=None, description="Where clients reach the query API; the write API's Location headers begin with it."
     )
+    write_url: str | None = Field(default=None, description="Where clients, such as the command line, send commands.")
+    token: SecretStr | None = Field(default=None, description="The access token of the command line.")
+    ready_file: Path | None = Field(
+        default=None, description="The file that a running platform wrote, for the command line."
+    )
     run_dir: Path = Field(
         default=Path("~/.local/state/orderflow"),
         description="Where a running platform leaves word of itself, so that the command line finds it.",
