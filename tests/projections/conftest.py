@@ -5,11 +5,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
+from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
 from infra.event_log import Stored
+from projections.read_model import Key, ReadModel
 
 
 @pytest.fixture
@@ -36,3 +38,14 @@ def write_log(dsn: str, log: Sequence[Stored]) -> None:
     with psycopg.connect(dsn) as writer, writer.cursor() as cursor, cursor.copy(copy) as rows:
         for stored in log:
             rows.write_row((stored.stream_id, stored.version, stored.topic, stored.state, stored.position))
+
+
+async def stored_rows(connection: AsyncConnection[Any], model: ReadModel[Any]) -> dict[Key, Any]:
+    """Read a whole table."""
+    query = sql.SQL("SELECT {} FROM {}").format(
+        sql.SQL(", ").join(map(sql.Identifier, model.row.model_fields)), sql.Identifier(model.name)
+    )
+    async with connection.cursor(row_factory=class_row(model.row)) as cursor:
+        await cursor.execute(query)
+        rows = await cursor.fetchall()
+    return {tuple(getattr(row, column) for column in model.key): row for row in rows}

@@ -51,8 +51,12 @@ async def figures(redis: Redis, now: datetime) -> Figures:
     assert isinstance(generation, bytes)
     keys = LiveKeys(generation.decode(), "acme")
     async with redis.pipeline(transaction=True) as asked:
-        asked.get(keys.position).hgetall(keys.statuses).hgetall(keys.revenue(now)).zrevrange(keys.recent, 0, -1)
-        asked.hgetall(keys.recent_summaries).hgetall(keys.recent_statuses)
+        asked.get(keys.position)
+        asked.hgetall(keys.statuses)
+        asked.hgetall(keys.revenue(now))
+        asked.zrevrange(keys.recent, 0, -1)
+        asked.hgetall(keys.recent_summaries)
+        asked.hgetall(keys.recent_statuses)
         asked.mget([keys.minute(minute) for minute in last_minutes(now)])
         position, statuses, revenue, newest_first, summaries, recent_statuses, minutes = await asked.execute()
     recent = [

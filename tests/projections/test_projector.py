@@ -3,28 +3,18 @@
 from typing import Any
 
 import pytest
-from psycopg import AsyncConnection, sql
-from psycopg.rows import class_row
+from psycopg import AsyncConnection
 
 from infra.event_log import Stored
 from projections.product_view import PRODUCTS
 from projections.projector import Projector
-from projections.read_model import EventMissing, Key, ReadModel
+from projections.read_model import EventMissing, ReadModel
+from tests.projections.conftest import stored_rows
 from tests.projections.projecting import MODELS, project, unseen
 from tests.projections.story import FATES, told
 
 pytestmark = pytest.mark.servers
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-
-
-async def stored_rows(connection: AsyncConnection[Any], model: ReadModel[Any]) -> dict[Key, Any]:
-    query = sql.SQL("SELECT {} FROM {}").format(
-        sql.SQL(", ").join(map(sql.Identifier, model.row.model_fields)), sql.Identifier(model.name)
-    )
-    async with connection.cursor(row_factory=class_row(model.row)) as cursor:
-        await cursor.execute(query)
-        rows = await cursor.fetchall()
-    return {tuple(getattr(row, column) for column in model.key): row for row in rows}
 
 
 def relevant(model: ReadModel[Any], log: list[Stored]) -> list[Stored]:
