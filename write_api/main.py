@@ -53,8 +53,8 @@ def build(settings: Settings, log: EventLog, appender: Appender, auth: Auth) -> 
 
 
 @asynccontextmanager
-async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
-    """Serve commands over HTTP and from the inbox; yields `write_url`."""
+async def opened(runtime: Runtime) -> AsyncIterator[tuple[WriteApi, str]]:
+    """Serve commands over HTTP and from the inbox; yields the base URL beside what serves it."""
     settings = runtime.settings
     async with AsyncExitStack() as stack:
         appender = await stack.enter_async_context(
@@ -71,7 +71,13 @@ async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
         head = await runtime.log.head()
         following = runtime.tasks.create_task(api.streams.follow(runtime.feed, after=head), name="write_api:streams")
         stack.callback(following.cancel)
-        url = await stack.enter_async_context(serve(api.app, host=settings.host, port=settings.write_port))
+        yield api, await stack.enter_async_context(serve(api.app, host=settings.host, port=settings.write_port))
+
+
+@asynccontextmanager
+async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
+    """Serve; yields `write_url`."""
+    async with opened(runtime) as (_, url):
         yield {"write_url": url}
 
 
