@@ -14,6 +14,7 @@ def app() -> typer.Typer:
         help="An event-sourced order platform on one machine. Start with `orderflow up`.",
         epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by the platform, 4 no platform reached.",
         no_args_is_help=True,
+        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )

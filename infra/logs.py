@@ -31,7 +31,5 @@ def configure_logs(*, as_json: bool | None = None, level: int = logging.WARNING)
     )
     clean = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler = logging.StreamHandler()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=[clean, *renderer])
-    )
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=[clean, *renderer]))
     logging.basicConfig(handlers=[handler], level=level, force=True)

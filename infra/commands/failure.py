@@ -1,10 +1,10 @@
 """How a command ends that could not do what it was asked."""
 
-from typing import Literal
+from typing import Final, Literal
 
-FAILED = 1
-REFUSED = 3
-UNREACHABLE = 4
+FAILED: Final = 1
+REFUSED: Final = 3
+UNREACHABLE: Final = 4
 
 
 class Failure(Exception):  # noqa: N818 - says what happened and what to do next, for a person

@@ -10,8 +10,12 @@ Port = Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free
 
 def up(  # noqa: PLR0913  # one parameter an option
     *,
-    data: Annotated[Path | None, typer.Option(help="Keep everything in this folder; without it, nothing stays.")] = None,
-    ready_file: Annotated[Path | None, typer.Option(help="Write where everything is as JSON, once it is ready.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Keep everything in this folder; without it, nothing stays.")
+    ] = None,
+    ready_file: Annotated[
+        Path | None, typer.Option(help="Write where everything is as JSON, once it is ready.")
+    ] = None,
     write_port: Port = None,
     query_port: Port = None,
     mail_port: Port = None,

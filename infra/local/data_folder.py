@@ -32,7 +32,9 @@ def _made(folder: Path) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ServerFailed(f"{folder} cannot be the data folder: {error.strerror}. Name another with --data.") from error
+        raise ServerFailed(
+            f"{folder} cannot be the data folder: {error.strerror}. Name another with --data."
+        ) from error
     return folder
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from infra.client import Json
 
+TENANT: Final = "roastery"
 ORDER: Final[Json] = {
     "contact": {
         "name": "Marta Vidigal",

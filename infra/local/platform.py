@@ -1,53 +1,70 @@
 """All parts of the embedded platform, started in one event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TypeVar
 
+from infra.local.acquirer import serve_acquirer
 from infra.local.failures import PartFailed
+from infra.local.mail_catcher import catch_mail
 from infra.runtime import Runtime, Service, open_runtime
 from infra.settings import Settings
 
-Watch = Callable[[], Awaitable[None]]
+T = TypeVar("T")
 
 
 @asynccontextmanager
-async def running(settings: Settings, watch: Watch) -> AsyncIterator[dict[str, str]]:
+async def running(
+    settings: Settings, folder: Path, watch: Callable[[], Coroutine[None, None, None]]
+) -> AsyncIterator[dict[str, str]]:
     """Give the URLs of the parts by name once all are ready; the block is cancelled when a part ends by itself.
 
-    Parts start in the order of their names, so the query API before the write API, and each is told the URLs of those
-    before it. They stop in reverse: requests first, then background work, then connections.
+    Each part is told the URLs of those before it. They stop in reverse: requests first, then background work, then
+    connections. Raises PartFailed when a part does not start, else what a part failed with, in an ExceptionGroup.
     """
-    group = asyncio.TaskGroup()
-    async with open_runtime(settings, group) as runtime, group:
-        watching = group.create_task(_watched(watch), name="servers")
+    tasks = asyncio.TaskGroup()
+    async with open_runtime(settings, tasks) as runtime, tasks:
+        watching = tasks.create_task(watch(), name="servers")
         try:
             async with AsyncExitStack() as parts:
-                urls = await _start(parts, runtime)
-                delivering = group.create_task(runtime.bus.run(), name="bus")
+                outside = await _start_outside(parts, settings, folder)
+                urls = await _start_services(parts, runtime, outside)
+                delivering = tasks.create_task(runtime.bus.run(), name="bus")
                 parts.push_async_callback(_cancel, delivering)
                 yield urls
         finally:
             await _cancel(watching)
 
 
-async def _start(parts: AsyncExitStack, runtime: Runtime) -> dict[str, str]:
-    urls: dict[str, str] = {}
+async def _start_outside(parts: AsyncExitStack, settings: Settings, folder: Path) -> dict[str, str | int]:
+    """Start what stands in for other companies' systems, each with files of its own."""
+    host = settings.host
+    acquirer = serve_acquirer(folder / "acquirer.sqlite", host=host, port=settings.acquirer_port)
+    acquirer_url = await _entered(parts, "the acquirer", acquirer)
+    mail = catch_mail(folder / "mail.sqlite", host=host, smtp_port=settings.smtp_port, port=settings.mail_port)
+    caught = await _entered(parts, "the mail catcher", mail)
+    return {"acquirer_url": acquirer_url, "mail_url": caught.url, "smtp_host": host, "smtp_port": caught.smtp_port}
+
+
+async def _start_services(parts: AsyncExitStack, runtime: Runtime, known: dict[str, str | int]) -> dict[str, str]:
+    """Start them in the order of their names: the query API before the write API, whose answers point to it."""
     for entry in sorted(entry_points(group="orderflow.services"), key=lambda entry: entry.name):
-        known = {name: url for name, url in urls.items() if name in Settings.model_fields}
-        told = replace(runtime, settings=runtime.settings.model_copy(update=known))
-        try:
-            service: Service = entry.load()
-            urls.update(await parts.enter_async_context(service(told)))
-        except Exception as error:
-            raise PartFailed(f"{entry.name} could not start") from error
-    return urls
+        told = {name: value for name, value in known.items() if name in Settings.model_fields}
+        service: Service = entry.load()
+        started = service(replace(runtime, settings=runtime.settings.model_copy(update=told)))
+        known = {**known, **await _entered(parts, entry.name, started)}
+    return {name: str(value) for name, value in known.items()}
 
 
-async def _watched(watch: Watch) -> None:
-    await watch()
+async def _entered(parts: AsyncExitStack, name: str, part: AbstractAsyncContextManager[T]) -> T:
+    try:
+        return await parts.enter_async_context(part)
+    except Exception as error:
+        raise PartFailed(f"{name} could not start") from error
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

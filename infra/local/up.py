@@ -22,7 +22,7 @@ from infra.issuer import ensure_keys, mint
 from infra.local.catalogue import STARTER, seed
 from infra.local.data_folder import data_folder
 from infra.local.failures import explained
-from infra.local.first_order import curl_of
+from infra.local.first_order import TENANT, curl_of
 from infra.local.platform import running
 from infra.local.ports import chosen_ports
 from infra.local.ready import Ready, announced
@@ -30,7 +30,6 @@ from infra.local.servers import LocalServers
 from infra.migrate import is_current
 from infra.settings import Settings
 
-TENANT: Final = "roastery"
 SUBJECT: Final = "you"
 STOP_SECONDS: Final = 20.0
 """After that the process ends whatever still runs; the log is committed and the servers end with it."""
@@ -58,7 +57,7 @@ def up(settings: Settings, options: Options, tell: Tell) -> int:
                 runner.run(_run(ready_settings, servers, options, lambda ready: tell(ready, avoided)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 0
-    except Exception as error:  # the outermost loop of this process
+    except Exception as error:  # noqa: BLE001  # the outermost loop of this process
         if logging.getLogger().isEnabledFor(logging.INFO):
             _log.error("platform_failed", exc_info=error)
         sys.stderr.write(f"{explained(error)}\n")
@@ -90,8 +89,11 @@ def _migrate(dsn: str) -> None:
 
 async def _run(settings: Settings, servers: LocalServers, options: Options, tell: Callable[[Ready], None]) -> None:
     _stop_on_signals()
-    async with running(settings, servers.watch) as urls:
-        ready = _ready(settings, urls)
+    folder, tenant_id = settings.data_dir, settings.console_tenant
+    if folder is None or tenant_id is None:
+        raise ValueError("an embedded platform has a data folder and a tenant")
+    async with running(settings, folder, servers.watch) as urls:
+        ready = _ready(settings, urls, folder, tenant_id)
         async with httpx.AsyncClient(timeout=SECONDS) as http:
             api = Api(http, ready.write_url, ready.query_url, ready.token)
             await seed(api, STARTER)
@@ -102,10 +104,8 @@ async def _run(settings: Settings, servers: LocalServers, options: Options, tell
                 await asyncio.Event().wait()
 
 
-def _ready(settings: Settings, urls: dict[str, str]) -> Ready:
-    if settings.data_dir is None or settings.console_tenant is None:
-        raise ValueError("an embedded platform has a data folder and a tenant")
-    token = mint(settings.data_dir / "keys", settings, tenant_id=settings.console_tenant, subject=SUBJECT)
+def _ready(settings: Settings, urls: dict[str, str], folder: Path, tenant_id: str) -> Ready:
+    token = mint(folder / "keys", settings, tenant_id=tenant_id, subject=SUBJECT)
     return Ready(
         write_url=urls["write_url"],
         query_url=urls["query_url"],
@@ -114,8 +114,8 @@ def _ready(settings: Settings, urls: dict[str, str]) -> Ready:
         token=token,
         curl=curl_of(urls["write_url"], token),
         pid=os.getpid(),
-        data_dir=settings.data_dir,
-        tenant_id=settings.console_tenant,
+        data_dir=folder,
+        tenant_id=tenant_id,
     )
 
 

@@ -1,0 +1,47 @@
+"""Tables for people, JSON for programs."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+AsJson = Annotated[
+    bool | None, typer.Option("--json/--table", help="JSON or a table; by itself, a table on a terminal only.")
+]
+
+
+def wants_json(asked: bool | None) -> bool:  # noqa: FBT001 - the value of the option above
+    return not sys.stdout.isatty() if asked is None else asked
+
+
+def write_json(value: object) -> None:
+    """Write one line, so that a stream of them can be read line by line."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
+
+
+def write_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console(highlight=False, markup=False).print(table)
+
+
+def money(value: Mapping[str, Any]) -> str:
+    """Write an amount as people do, `33.00 EUR`."""
+    from babel.numbers import get_currency_precision
+
+    digits = get_currency_precision(value["currency"])
+    return f"{value['amount'] / 10**digits:,.{digits}f} {value['currency']}"
+
+
+def moment(instant: str) -> str:
+    """Write an instant without what a person does not read."""
+    return instant[:19].replace("T", " ")

@@ -1,0 +1,75 @@
+"""Finds the platform that a command is for: by option, by setting, or the one that runs on this machine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.commands.failure import FAILED, UNREACHABLE, Failure
+from infra.local.ready import Ready, newest_running, read
+from infra.local.servers import LocalServers
+from infra.settings import Settings
+
+NOWHERE = "No running platform was found. Start one with `orderflow up`, or name one with --ready-file."
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is known so far; an option wins over a setting, a setting over what a ready file says."""
+
+    ready_file: Path | None = None
+    write_url: str | None = None
+    query_url: str | None = None
+    token: str | None = None
+
+    def with_settings(self, settings: Settings) -> "Place":
+        token = settings.token.get_secret_value() if settings.token else None
+        return Place(
+            ready_file=self.ready_file or settings.ready_file,
+            write_url=self.write_url or settings.write_url,
+            query_url=self.query_url or settings.query_url,
+            token=self.token or token,
+        )
+
+    def complete(self, settings: Settings) -> "Place":
+        """Give a place of which everything is known, or fail with what to do."""
+        place = self.with_settings(settings)
+        if place.write_url and place.query_url and place.token:
+            return place
+        ready = ready_of(place.ready_file, settings)
+        if ready is None:
+            raise Failure(NOWHERE, UNREACHABLE)
+        return Place(
+            write_url=place.write_url or ready.write_url,
+            query_url=place.query_url or ready.query_url,
+            token=place.token or ready.token,
+        )
+
+
+def ready_of(file: Path | None, settings: Settings) -> Ready | None:
+    """Give what a ready file says; without one, the platform that was started last on this machine, if any runs."""
+    file = file or settings.ready_file
+    if file is None:
+        return newest_running(settings.run_dir)
+    ready = read(file)
+    if ready is None:
+        raise Failure(f"{file} is not the ready file of a running platform.", UNREACHABLE)
+    return ready
+
+
+def data_of(data: Path | None, ready_file: Path | None, settings: Settings) -> Path | None:
+    """Give the data folder that a command is about, if one is known."""
+    if data or settings.data_dir:
+        return (data or settings.data_dir or Path()).expanduser().absolute()
+    ready = ready_of(ready_file, settings)
+    return ready.data_dir if ready else None
+
+
+def dsn_of(dsn: str | None, data: Path | None, settings: Settings) -> str:
+    """Give the database to read: named, or that of a local platform."""
+    if dsn:
+        return dsn
+    if data is None and "postgres_dsn" in settings.model_fields_set:
+        return settings.postgres_dsn.get_secret_value()
+    folder = data_of(data, None, settings)
+    if folder is None:
+        raise Failure("Name a database with --dsn or a data folder with --data, or start `orderflow up`.", FAILED)
+    return LocalServers(folder).postgres_dsn
