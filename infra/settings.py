@@ -88,6 +88,12 @@ class Settings(BaseSettings):
         default=timedelta(days=7).total_seconds(), description="Seconds until a paid order that never shipped ends."
     )
     delivery_deadline: Seconds = Field(
-        default=timedelta(days=30).total_seconds(), description="Seconds until a shipped order counts as delivered."
+        default=timedelta(days=30).total_seconds(),
+        description="Seconds until a person has to look at a parcel that has not arrived.",
     )
-    capture_deadline: Seconds = Field(default=300, description="Seconds until a missing capture is asked for again.")
+    capture_deadline: Seconds = Field(
+        default=300, description="Seconds until a person has to look at a missing capture or refund."
+    )
+    compensation_deadline: Seconds = Field(
+        default=300, description="Seconds until a person has to look at stock or money that was not given back."
+    )

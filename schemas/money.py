@@ -15,6 +15,16 @@ _CODES: Final = (
 CURRENCIES: Final = frozenset(_CODES.split())
 """ISO 4217 codes of currencies in circulation that a shop may price in."""
 
+_WITHOUT_MINOR_UNIT: Final = frozenset({"CLP", "ISK", "JPY", "KRW", "PYG", "RWF", "UGX", "VND", "XAF", "XOF"})
+_OF_THOUSAND: Final = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
+
+
+def minor_digits(currency: str) -> int:
+    """How many decimals the minor unit stands for (ISO 4217): 2 for EUR, 0 for JPY. CLDR, and so Babel, differs."""
+    if currency in _WITHOUT_MINOR_UNIT:
+        return 0
+    return 3 if currency in _OF_THOUSAND else 2
+
 
 def _known(code: str) -> str:
     if code not in CURRENCIES:
