@@ -11,9 +11,11 @@ from infra.auth import Auth
 from infra.http import serve
 from infra.runtime import Runtime
 from query_api.answers import Answers
+from query_api.console.pages import Console, console_routes
 from query_api.cursors import Cursors
+from query_api.description import describe
+from query_api.health import health_routes
 from query_api.notices import Notices
-from query_api.openapi import describe
 from query_api.operations import catalogue_routes, figure_routes
 from query_api.positions import Positions
 from query_api.refusals import install_refusals
@@ -21,19 +23,17 @@ from query_api.rest import order_routes
 from query_api.stream import SlowReaders, Streams, stream_routes
 
 
-def build(runtime: Runtime, positions: Positions, notices: Notices) -> FastAPI:
-    """Give the app; whoever serves it also runs `positions.watch` and `notices.run`."""
-    app = FastAPI(title="OrderFlow queries", version="1", docs_url=None, redoc_url=None)
-    install_refusals(app)
-    auth = Auth.of_settings(runtime.settings)
-    cursors = Cursors(runtime.settings.cursor_secret)
-    streams = Streams(notices, cursors)
-    answers = Answers(runtime.pool, positions, cursors)
+def build(answers: Answers, streams: Streams, console: Console, auth: Auth) -> FastAPI:
+    """Give the app; starts and connects nothing."""
+    app = FastAPI(title="OrderFlow query API", version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_middleware(SlowReaders)
     app.include_router(order_routes(answers, auth))
     app.include_router(catalogue_routes(answers, auth))
-    app.include_router(figure_routes(answers, auth, runtime.redis, _now))
+    app.include_router(figure_routes(answers, auth, console.redis, console.now))
     app.include_router(stream_routes(streams, auth))
+    app.include_router(console_routes(console, streams))
+    app.include_router(health_routes(answers.pool))
+    install_refusals(app)
     describe(app)
     return app
 
@@ -41,15 +41,17 @@ def build(runtime: Runtime, positions: Positions, notices: Notices) -> FastAPI:
 @asynccontextmanager
 async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
     """Serve until the block ends; yields `query_url`."""
-    positions = Positions(runtime.pool, runtime.signals)
-    notices = Notices(runtime.feed, runtime.log, runtime.pool, positions)
+    settings, pool = runtime.settings, runtime.pool
+    positions = Positions(pool, runtime.signals)
+    notices = Notices(runtime.feed, runtime.log, pool, positions)
+    cursors = Cursors(settings.cursor_secret)
+    console = Console(settings.console_tenant, settings.host, pool, runtime.redis, _now)
+    app = build(Answers(pool, positions, cursors), Streams(notices, cursors), console, Auth.of_settings(settings))
     background = [
-        runtime.tasks.create_task(positions.watch(), name="query:positions"),
-        runtime.tasks.create_task(notices.run(), name="query:notices"),
+        runtime.tasks.create_task(positions.watch(), name="query_api:positions"),
+        runtime.tasks.create_task(notices.run(), name="query_api:notices"),
     ]
-    settings = runtime.settings
     try:
-        app = build(runtime, positions, notices)
         async with serve(app, host=settings.host, port=settings.query_port) as url:
             try:
                 yield {"query_url": url}

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from infra.auth import Auth, Caller
 from query_api import catalogue, live, sales
 from query_api.answers import Answers, Page, answered
-from query_api.openapi import MISSING, READS
+from query_api.description import MISSING, READS
 from query_api.parameters import DayRange, Fresh, HourRange, ProcessQuery, ProductQuery, ProductSalesQuery, StockQuery
 from schemas.base import Sku
 from schemas.views import Dashboard, ProcessBoardEntry, ProductView, StockLevel

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from infra.auth import Auth, Caller
 from query_api import orders
 from query_api.answers import Answers, Page
-from query_api.openapi import MISSING, READS
+from query_api.description import MISSING, READS
 from query_api.parameters import Fresh, OrderQuery, TimelineQuery
 from schemas.views import CustomerHistory, OrderDetail, OrderSummary, TimelineEntry
 

@@ -16,8 +16,8 @@ from psycopg_pool import PoolTimeout
 from infra.auth import Auth, Caller
 from infra.problems import Problem
 from query_api.cursors import MAX_CURSOR, CursorRefused, Cursors, Place
+from query_api.description import REFUSED
 from query_api.notices import Change, Notice, Notices
-from query_api.openapi import READS
 from query_api.orders import sees_all, sight
 
 MAX_STREAMS: Final = 1_000
@@ -113,7 +113,7 @@ class Streams:
 
 def stream_routes(streams: Streams, auth: Auth) -> APIRouter:
     """The route of the stream."""
-    router = APIRouter(prefix="/v1", responses=READS, tags=["stream"])
+    router = APIRouter(prefix="/v1", responses=REFUSED, tags=["stream"])
     reading = Depends(auth.having("orders:read", "orders:manage"))
 
     @router.get("/stream", response_class=EventSourceResponse, dependencies=[Depends(streams.admit)])
