@@ -6,6 +6,7 @@ from domain.errors import DomainError
 from schemas.money import Money
 
 
+@dataclass(eq=False)
 class Defect(DomainError):
     """Raised for messages between our own parts. Nothing has changed."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 
+@dataclass(eq=False)
 class DomainError(Exception):
     """A command that the rules do not allow. Nothing has changed, and the same command may be allowed later.
 

@@ -35,16 +35,16 @@ minor_units: Final = st.integers(0, 20) | st.integers(0, MAX_MINOR_UNITS)
 versions: Final = st.integers(1, 2**31 - 1)
 currencies: Final = st.sampled_from(["EUR", "EUR", "EUR", "JPY"]) | st.sampled_from(sorted(CURRENCIES))
 _letters: Final = st.characters(exclude_categories=("C", "Z"), include_characters=" ")
-texts: Final = st.text(_letters, min_size=1, max_size=40).filter(str.strip)
-identifiers: Final = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._:-]{0,20}\Z")
+texts: Final = st.text(_letters, min_size=1, max_size=20).filter(str.strip)
+identifiers: Final = st.sampled_from(["a", "RR123456785PT", "insufficient_funds", "A.b_c:d-9", "9" * 100])
 instants: Final = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 monies: Final = st.builds(Money, amount=minor_units, currency=currencies)
 contacts: Final = st.builds(
     Contact,
     name=texts,
-    email=st.from_regex(r"\A[a-z0-9._%+-]{1,12}@[a-z0-9-]{1,12}\.[a-z]{2,6}\Z"),
-    phone=st.none() | st.from_regex(r"\A\+[0-9]{6,15}\Z"),
+    email=st.sampled_from(["ana.souza@example.com", "a+b_c%d@x-1.co.uk"]),
+    phone=st.sampled_from([None, "+351910000001"]),
     address=texts,
     note=st.none() | texts,
 )
@@ -56,7 +56,7 @@ traces: Final = st.builds(
     Trace,
     correlation_id=st.uuids(),
     causation_id=st.uuids(),
-    traceparent=st.none() | st.from_regex(r"\A[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z"),
+    traceparent=st.sampled_from([None, f"00-{'0af7' * 8}-{'b7ad' * 4}-01"]),
 )
 
 FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
@@ -85,7 +85,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "carrier": texts,
     "tracking": identifiers,
     "picks": st.lists(picks, min_size=1, max_size=4).map(tuple),
-    "payment_token": st.from_regex(r"\Atok_[a-z0-9_]{1,20}\Z"),
+    "payment_token": st.sampled_from(["tok_visa", "tok_declined", "tok_" + "9" * 60]),
     "acquirer_reference": identifiers,
     "code": identifiers,
     "stream_id": st.uuids(),
@@ -95,7 +95,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "tenant_id": st.sampled_from([TENANT, "other-shop"]),
     "actor": identifiers,
     "trace": traces,
-    "prev": st.from_regex(r"\A[0-9a-f]{64}\Z"),
+    "prev": st.binary(min_size=32, max_size=32).map(bytes.hex),
 }
 """How a field of this name is made, in whatever message it stands; literals and None are read off the message."""
 

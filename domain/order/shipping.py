@@ -1,6 +1,7 @@
 """How an order leaves in parts that add up to it, in pieces and in money."""
 
 from collections.abc import Mapping
+from typing import assert_never
 
 from domain.errors import NothingLeftToShip, OrderClosed, OrderNotConfirmed, PickExceedsOrder
 from domain.order.commands import RecordShipment
@@ -40,6 +41,7 @@ def _shippable(order: Order) -> None:
             raise NothingLeftToShip(order.status)
         case "confirmed" | "partly_shipped":
             return
+    assert_never(order.status)
 
 
 def _picked(order: Order, picks: tuple[Pick, ...]) -> Mapping[str, int]:

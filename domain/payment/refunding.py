@@ -1,5 +1,7 @@
 """How money goes back: asked for by staff, then answered by the acquirer. Never more than was captured."""
 
+from typing import assert_never
+
 from domain.aggregate import known
 from domain.defects import OutcomeContradicted, RefundNotFound, same
 from domain.errors import CurrencyMismatch, EmptyRefund, RefundExceedsCaptured
@@ -38,17 +40,20 @@ def refunded(payment: Payment, command: RecordRefund) -> list[PaymentEvent]:
             return []
         case "refused":
             raise OutcomeContradicted(recorded="refund-refused", reported="refunded")
+    assert_never(refund.status)
 
 
 def refund_refused(payment: Payment, command: RecordRefundRefusal) -> list[PaymentEvent]:
     """Record the refusal, which frees the amount to be asked for again under another id."""
-    match _refund(payment, command).status:
+    refund = _refund(payment, command)
+    match refund.status:
         case "requested":
             return [RefundRefused(order_id=command.order_id, refund_id=command.refund_id, code=command.code)]
         case "refused":
             return []
         case "refunded":
             raise OutcomeContradicted(recorded="refunded", reported="refund-refused")
+    assert_never(refund.status)
 
 
 def _refund(payment: Payment, command: RecordRefund | RecordRefundRefusal) -> Refund:
