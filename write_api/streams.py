@@ -12,7 +12,7 @@ from psycopg_pool import PoolTimeout
 
 from domain.aggregate import Aggregate
 from infra.appender import LogUnavailable
-from infra.event_log import EventLog
+from infra.event_log import EventLog, Stored
 from infra.feed import Feed
 from schemas.events import Event
 from schemas.recorded import GENESIS, digest
@@ -102,12 +102,16 @@ class Streams:
         return self.remembered(stream_id) or await self.load(aggregate, stream_id)
 
     async def follow(self, feed: Feed, *, after: int) -> None:
-        """Forget what others have changed since a position; runs until cancelled."""
+        """Notice what was committed after a position; runs until cancelled."""
         while True:
             for stored in await feed.read(after=after):
+                self.notice(stored)
                 after = stored.position
-                known = self._remembered.get(stored.stream_id)
-                if known is not None and stored.version > known.version:
-                    self.forget(stored.stream_id)
-                if stored.stream_id in self._passed_while_loading:
-                    self._passed_while_loading[stored.stream_id] = stored.version
+
+    def notice(self, stored: Stored) -> None:
+        """Forget a stream that has gone on."""
+        known = self._remembered.get(stored.stream_id)
+        if known is not None and stored.version > known.version:
+            self.forget(stored.stream_id)
+        if stored.stream_id in self._passed_while_loading:
+            self._passed_while_loading[stored.stream_id] = stored.version

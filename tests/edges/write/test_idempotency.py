@@ -100,7 +100,7 @@ async def test_a_repeat_of_a_change_that_would_be_refused_by_now_gets_the_first_
 
 @pytest.mark.parametrize("key", ["", "with space", "x" * 256, "é", "tab\there"])
 async def test_a_malformed_key_is_refused(shop: Shop, key: str) -> None:
-    headers = {"authorization": f"Bearer {shop.token}".encode(), "idempotency-key": key.encode()}
+    headers = {b"authorization": f"Bearer {shop.token}".encode(), b"idempotency-key": key.encode()}
     refused = await shop.client.post("/v1/products", json=COFFEE, headers=headers)
     assert (refused.status_code, refused.json()["type"]) == (400, "/problems/idempotency-key-malformed")
     assert await shop.events() == []

@@ -1,0 +1,49 @@
+import asyncio
+
+import pytest
+
+from tests.edges.write.shop import Shop
+
+pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
+
+
+async def test_a_command_on_the_version_that_was_seen_is_carried_out(shop: Shop) -> None:
+    order_id = await shop.place()
+    cancelled = await shop.post(f"/v1/orders/{order_id}/cancellation", version=1)
+    assert (cancelled.status_code, cancelled.headers["etag"]) == (200, '"2"')
+
+
+async def test_a_command_on_another_version_is_refused_and_leaves_nothing(shop: Shop) -> None:
+    order_id = await shop.place()
+    refused = await shop.post(f"/v1/orders/{order_id}/cancellation", version=2)
+    assert (refused.status_code, refused.json()["type"]) == (412, "/problems/version-mismatch")
+    assert (await shop.topics())[-1] == "order.placed.v1"
+
+
+async def test_a_version_of_what_does_not_exist_yet_is_refused(shop: Shop) -> None:
+    refused = await shop.post("/v1/stock/COFFEE/receipts", {"quantity": 1}, version=1)
+    assert refused.status_code == 412
+    assert await shop.events() == []
+
+
+async def test_of_many_changes_of_one_version_one_is_carried_out(shop: Shop) -> None:
+    await shop.sell_coffee()
+    prices = [{"price": {"amount": amount, "currency": "EUR"}} for amount in range(1, 21)]
+    answers = await asyncio.gather(*(shop.post("/v1/products/COFFEE/price", price, version=1) for price in prices))
+    assert sorted(answer.status_code for answer in answers) == [200] + [412] * 19
+    assert await shop.topics() == ["product.listed.v1", "product.repriced.v1"]
+
+
+async def test_any_version_is_good_enough_for_a_star(shop: Shop) -> None:
+    await shop.sell_coffee()
+    headers = {"authorization": f"Bearer {shop.token}", "idempotency-key": "k", "if-match": "*"}
+    assert (await shop.client.post("/v1/products/COFFEE/retirement", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("given", ["1", '"0"', '"-1"', 'W/"1"', '"1", "2"', '"x"', '"99999999999"', "", '"+1"'])
+async def test_a_malformed_if_match_is_refused(shop: Shop, given: str) -> None:
+    await shop.sell_coffee()
+    headers = {"authorization": f"Bearer {shop.token}", "idempotency-key": "k", "if-match": given}
+    refused = await shop.client.post("/v1/products/COFFEE/retirement", headers=headers)
+    assert (refused.status_code, refused.json()["type"]) == (400, "/problems/if-match-malformed")
+    assert await shop.topics() == ["product.listed.v1"]
