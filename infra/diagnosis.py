@@ -83,11 +83,10 @@ def _folder(folder: Path) -> Iterator[Finding]:
 
 
 def _ports(settings: Settings, ready: Ready | None) -> Iterator[Finding]:
-    ours = (
-        {httpx.URL(url).port for url in (ready.write_url, ready.query_url, ready.mail_url, ready.acquirer_url)}
-        if ready
-        else set()
-    )
+    ours: set[int | None] = set()
+    if ready:
+        urls = (ready.write_url, ready.query_url, ready.mail_url, ready.acquirer_url)
+        ours = {ready.smtp_port, *(httpx.URL(url).port for url in urls)}
     for name, usual in USUAL.items():
         port = int(getattr(settings, name)) if name in settings.model_fields_set else usual
         subject = f"port {port}"

@@ -95,4 +95,6 @@ def _line(told: dict[str, Any]) -> str:
 def _facts(event: dict[str, Any]) -> str:
     import json
 
-    return json.dumps({name: value for name, value in event.items() if name != "type"}, ensure_ascii=False)
+    return "\n".join(
+        f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in event.items() if name != "type"
+    )

@@ -129,14 +129,12 @@ def list_orders(  # noqa: PLR0913  # one parameter an option
             moment(row["placed_at"]),
             row["order_id"],
             row["customer_name"],
-            row["first_line"],
             money(row["total"]),
             row["status"],
-            row["payment_status"],
         )
         for row in page["items"]
     ]
-    write_table("Orders", ("placed (UTC)", "order", "customer", "first line", "total", "status", "payment"), rows)
+    write_table("Orders", ("placed (UTC)", "order", "customer", "total", "status"), rows)
     if page["next_cursor"]:
         typer.echo(f"More: orderflow order list --cursor {page['next_cursor']}")
 

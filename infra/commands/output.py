@@ -23,12 +23,14 @@ def write_json(value: object) -> None:
 
 
 def write_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table as wide as the terminal; the column `order` is never broken, so that ids can be copied."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "order")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     Console(highlight=False, markup=False).print(table)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+DEMO = "Demo"
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.", rich_help_panel="Ports")]
 
 
@@ -21,6 +22,12 @@ def up(  # noqa: PLR0913  # one parameter an option
     mail_port: Port = None,
     acquirer_port: Port = None,
     smtp_port: Port = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Fill a coffee shop and live some orders.", rich_help_panel=DEMO)
+    ] = False,
+    orders: Annotated[int, typer.Option(min=1, max=100_000, help="How many.", rich_help_panel=DEMO)] = 300,
+    rate: Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders a second.", rich_help_panel=DEMO)] = 5,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same orders.", rich_help_panel=DEMO)] = 7,
     as_json: Annotated[bool, typer.Option("--json", help="Print where everything is as JSON.")] = False,
     log_json: Annotated[bool, typer.Option("--log-json", help="Log JSON lines, also on a terminal.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens, not only what fails.")] = False,
@@ -28,7 +35,8 @@ def up(  # noqa: PLR0913  # one parameter an option
     """Start the whole platform on this machine; Ctrl-C stops it."""
     import logging
 
-    from infra.commands.welcome import welcome
+    from infra.local.demo import Demo
+    from infra.local.screen import screen
     from infra.local.up import Options
     from infra.local.up import up as run
     from infra.logs import configure_logs
@@ -43,5 +51,6 @@ def up(  # noqa: PLR0913  # one parameter an option
         "smtp_port": smtp_port,
     }
     settings = Settings().model_copy(update={name: port for name, port in ports.items() if port is not None})
-    options = Options(data=data or settings.data_dir, ready_file=ready_file)
-    raise typer.Exit(run(settings, options, welcome(as_json=as_json)))
+    played = Demo(orders=orders, rate=rate, seed=seed) if demo else None
+    options = Options(data=data or settings.data_dir, ready_file=ready_file, demo=played)
+    raise typer.Exit(run(settings, options, screen(as_json=as_json)))

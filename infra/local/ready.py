@@ -18,6 +18,7 @@ class Ready(BaseModel):
     query_url: str
     mail_url: str
     acquirer_url: str
+    smtp_port: int
     token: str
     """Carries every scope, for the tenant that the page at / shows."""
     curl: str

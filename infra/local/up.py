@@ -7,8 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,11 +21,13 @@ from infra.client import SECONDS, Api
 from infra.issuer import ensure_keys, mint
 from infra.local.catalogue import STARTER, seed
 from infra.local.data_folder import data_folder
+from infra.local.demo import CUSTOMER, Demo, TokenFor, play
 from infra.local.failures import explained
 from infra.local.first_order import TENANT, curl_of
 from infra.local.platform import running
 from infra.local.ports import chosen_ports
 from infra.local.ready import Ready, announced
+from infra.local.screen import Screen
 from infra.local.servers import LocalServers
 from infra.migrate import is_current
 from infra.settings import Settings
@@ -34,6 +36,7 @@ SUBJECT: Final = "you"
 STOP_SECONDS: Final = 20.0
 """After that the process ends whatever still runs; the log is committed and the servers end with it."""
 STOPPED_AT_ONCE: Final = 130
+Avoided = tuple[str, ...]
 _log: Final = structlog.get_logger()
 
 
@@ -41,20 +44,18 @@ _log: Final = structlog.get_logger()
 class Options:
     data: Path | None
     ready_file: Path | None
+    demo: Demo | None
 
 
-Tell = Callable[[Ready, tuple[str, ...]], None]
-
-
-def up(settings: Settings, options: Options, tell: Tell) -> int:
-    """Run until a signal; call it in the main thread. Calls `tell` once everything is ready. Gives the exit code."""
+def up(settings: Settings, options: Options, screen: Screen) -> int:
+    """Run until a signal, and give the exit code. Call it in the main thread."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with data_folder(options.data) as folder, LocalServers(folder) as servers:
-            ready_settings, avoided = chosen_ports(_embedded(settings, folder, servers))
+            chosen, avoided = chosen_ports(_embedded(settings, folder, servers))
             _migrate(servers.postgres_dsn)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_run(ready_settings, servers, options, lambda ready: tell(ready, avoided)))
+                runner.run(_run(chosen, servers, options, (screen, avoided)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 0
     except Exception as error:  # noqa: BLE001  # the outermost loop of this process
@@ -87,21 +88,34 @@ def _migrate(dsn: str) -> None:
         subprocess.run(command, env={"ORDERFLOW_POSTGRES_DSN": dsn}, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
 
 
-async def _run(settings: Settings, servers: LocalServers, options: Options, tell: Callable[[Ready], None]) -> None:
+async def _run(settings: Settings, servers: LocalServers, options: Options, told: tuple[Screen, Avoided]) -> None:
     _stop_on_signals()
+    screen, avoided = told
     folder, tenant_id = settings.data_dir, settings.console_tenant
     if folder is None or tenant_id is None:
         raise ValueError("an embedded platform has a data folder and a tenant")
-    async with running(settings, folder, servers.watch) as urls:
+    async with running(settings, folder, servers.watch) as urls, httpx.AsyncClient(timeout=SECONDS) as http:
         ready = _ready(settings, urls, folder, tenant_id)
-        async with httpx.AsyncClient(timeout=SECONDS) as http:
-            api = Api(http, ready.write_url, ready.query_url, ready.token)
-            await seed(api, STARTER)
-            files = [settings.run_dir.expanduser() / f"{ready.pid}.json"]
-            files += [options.ready_file] if options.ready_file else []
-            with announced(ready, *files):
-                tell(ready)
-                await asyncio.Event().wait()
+        api = Api(http, ready.write_url, ready.query_url, ready.token)
+        await seed(api, STARTER)
+        files = [settings.run_dir.expanduser() / f"{ready.pid}.json"]
+        files += [options.ready_file] if options.ready_file else []
+        with announced(ready, *files):
+            screen.tell_ready(ready, avoided)
+            if options.demo:
+                await _play(options.demo, api, partial(_customer_token, settings, ready), screen)
+            await asyncio.Event().wait()
+
+
+async def _play(demo: Demo, staff: Api, token_for: TokenFor, screen: Screen) -> None:
+    with screen.progress(demo.orders) as advance:
+        outcomes = await play(demo, staff, token_for, advance)
+    screen.tell_outcomes(outcomes)
+
+
+def _customer_token(settings: Settings, ready: Ready, subject: str) -> str:
+    keys = ready.data_dir / "keys"
+    return mint(keys, settings, tenant_id=ready.tenant_id, subject=subject, scopes=CUSTOMER)
 
 
 def _ready(settings: Settings, urls: dict[str, str], folder: Path, tenant_id: str) -> Ready:
@@ -111,6 +125,7 @@ def _ready(settings: Settings, urls: dict[str, str], folder: Path, tenant_id: st
         query_url=urls["query_url"],
         mail_url=urls["mail_url"],
         acquirer_url=urls["acquirer_url"],
+        smtp_port=int(urls["smtp_port"]),
         token=token,
         curl=curl_of(urls["write_url"], token),
         pid=os.getpid(),
