@@ -1,4 +1,4 @@
-"""The projections process: every read model follows the log on its own."""
+"""The projections process: read models and live figures follow the log."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -12,19 +12,15 @@ from projections.order_detail import ORDER_DETAILS
 from projections.order_summary import ORDER_SUMMARIES
 from projections.order_timeline import ORDER_TIMELINE
 from projections.product_view import PRODUCTS
-from projections.projector import Projector
+from projections.projector import fill
 from projections.sales import SALES_HOURS, SALES_PRODUCTS
 from projections.stock_level import STOCK_LEVELS
 
 SUBSCRIPTIONS: Final[tuple[Subscription, ...]] = (
-    Projector(ORDER_SUMMARIES).subscription,
-    Projector(ORDER_DETAILS).subscription,
-    Projector(ORDER_TIMELINE).subscription,
-    Projector(STOCK_LEVELS).subscription,
-    Projector(PRODUCTS).subscription,
-    Projector(SALES_HOURS).subscription,
-    Projector(SALES_PRODUCTS).subscription,
+    fill("order_views", ORDER_SUMMARIES, ORDER_DETAILS, ORDER_TIMELINE),
+    fill("shop_figures", STOCK_LEVELS, PRODUCTS, SALES_HOURS, SALES_PRODUCTS),
 )
+"""Two, so that neither an order nor a figure waits for a fault in the other; `schemas.views.FED_BY` names them."""
 
 
 @asynccontextmanager

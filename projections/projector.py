@@ -10,6 +10,22 @@ from pydantic_core import to_json
 from infra.event_log import Stored
 from infra.subscription import Subscription
 from projections.read_model import Key, R, ReadModel
+from schemas.base import Category
+
+
+def fill(name: str, *models: ReadModel[Any]) -> Subscription:
+    """Give the subscription that fills the tables of some read models together.
+
+    They share one guard and one position, so that a batch costs one transaction and the tables never disagree; an event
+    that one of them cannot apply is parked for all of them.
+    """
+    projectors = [Projector(model) for model in models]
+
+    async def apply(connection: AsyncConnection[Any], batch: Sequence[Stored]) -> None:
+        for projector in projectors:
+            await projector.apply(connection, batch)
+
+    return Subscription(name, frozenset[Category]().union(*(model.categories for model in models)), apply)
 
 
 class Projector(Generic[R]):
@@ -22,13 +38,10 @@ class Projector(Generic[R]):
         self._load = _load(model.name, columns, model.key)
         self._store = _store(model.name, columns, model.key)
 
-    @property
-    def subscription(self) -> Subscription:
-        return Subscription(self._model.name, self._model.categories, self.apply)
-
     async def apply(self, connection: AsyncConnection[Any], batch: Sequence[Stored]) -> None:
         """Raises what the fold raises; then nothing has been written."""
-        changed = self._model.changed(await self._loaded(connection, self._model.touched(batch)), batch)
+        wanted = [stored for stored in batch if stored.category in self._model.categories]
+        changed = self._model.changed(await self._loaded(connection, self._model.touched(wanted)), wanted)
         if changed:
             rows = to_json([row.__dict__ for row in changed.values()])
             await connection.execute(self._store, (rows.decode(),))

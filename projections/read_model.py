@@ -36,7 +36,7 @@ class ReadModel(Generic[R]):
     """
 
     name: str
-    """Of the subscription and of the table."""
+    """Of the table."""
     categories: frozenset[Category]
     row: type[R]
     key: tuple[str, ...]

@@ -1,7 +1,7 @@
 """Turn rows into answers: bytes, cursors, and validators so that what has not changed is not sent again."""
 
 from hashlib import blake2b
-from typing import Annotated, Final, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
@@ -14,12 +14,9 @@ from query_api.listing import Listing, Pool, R
 from query_api.orders import sight
 from query_api.parameters import Fresh, Paged
 from query_api.positions import Positions
-from schemas.views import Row
+from schemas.views import FED_BY, Row
 
 T = TypeVar("T", bound=Row)
-
-_FED_BY: Final = {"customer_histories": "order_summaries", "process_board": "order_fulfilment"}
-"""Views over tables that another subscription fills; every other table has a subscription of its own name."""
 
 
 class Page(BaseModel, Generic[T]):
@@ -38,7 +35,7 @@ class Answers:
 
     async def fresh(self, table: str, asked: Fresh) -> int:
         """Wait until the table holds `min_position`; gives its position. Raises ReadModelBehind."""
-        read_model = _FED_BY.get(table, table)
+        read_model = FED_BY[table]
         if asked.min_position is not None:
             await self._positions.reach(read_model, asked.min_position, within=asked.wait)
         return self._positions.of(read_model)

@@ -21,7 +21,7 @@ from query_api.positions import Positions
 from schemas.base import Instant
 from schemas.events.order import OrderEvent
 from schemas.events.payment import PaymentEvent
-from schemas.views import OrderStatus, PaymentStatus, Row
+from schemas.views import FED_BY, OrderStatus, PaymentStatus, Row
 
 _RING: Final = 8_192
 _PAGE: Final = 500
@@ -127,7 +127,7 @@ class Notices:
         batch = await self._feed.read(after=self.position, limit=_PAGE)
         if batch:
             reached = batch[-1].position
-            await self._positions.reach("order_summaries", reached, within=None)
+            await self._positions.reach(FED_BY["order_summaries"], reached, within=None)
             self._ring += await self._visible(batch)
             self.position = reached
             if len(self._ring) > _RING:

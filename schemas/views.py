@@ -6,8 +6,9 @@ more streams, which may arrive in any order: `version` 0 means that only its pay
 such a row is not shown to anyone.
 """
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, computed_field
@@ -31,8 +32,20 @@ PaymentStatus = Literal[
     "refunded",
 ]
 CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-NO_CURRENCY = "XXX"
+NO_CURRENCY: Final = "XXX"
 """ISO 4217 for "no currency": an order of which only the payment has been heard of."""
+FED_BY: Final[Mapping[str, str]] = {
+    "order_summaries": "order_views",
+    "order_details": "order_views",
+    "order_timeline": "order_views",
+    "customer_histories": "order_views",
+    "stock_levels": "shop_figures",
+    "products": "shop_figures",
+    "sales_hours": "shop_figures",
+    "sales_products": "shop_figures",
+    "process_board": "order_fulfilment",
+}
+"""Table or view to the subscription whose position says how far it is."""
 
 
 class Row(BaseModel):

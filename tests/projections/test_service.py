@@ -15,6 +15,7 @@ from infra.settings import Settings
 from infra.signals import PROJECTED
 from projections.main import SUBSCRIPTIONS, service
 from projections.order_summary import ORDER_SUMMARIES
+from schemas.views import FED_BY
 from tests.projections.conftest import stored_rows, write_log
 from tests.projections.projecting import MODELS, project
 from tests.projections.story import FATES, an_id, told
@@ -44,8 +45,15 @@ async def assert_tables_equal(connection: AsyncConnection[Any], log: Sequence[St
         assert await stored_rows(connection, model) == project(model, log), model.name
 
 
-def test_every_read_model_is_followed() -> None:
-    assert [subscription.name for subscription in SUBSCRIPTIONS] == [model.name for model in MODELS]
+def test_every_table_is_fed_by_a_subscription_that_follows() -> None:
+    assert {FED_BY[model.name] for model in MODELS} == {subscription.name for subscription in SUBSCRIPTIONS}
+
+
+def test_a_subscription_hears_all_that_its_tables_need() -> None:
+    assert [subscription.categories for subscription in SUBSCRIPTIONS] == [
+        {"order", "payment", "stock"},
+        {"stock", "product", "order"},
+    ]
 
 
 async def test_every_table_equals_a_fresh_fold_of_the_log(
