@@ -1,7 +1,9 @@
 """A client of both public APIs, for the command line, the demo and whoever drives a platform from outside."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any, Final
 
 import httpx
@@ -10,6 +12,7 @@ from schemas.ids import new_id
 
 Json = dict[str, Any]
 SECONDS: Final = 10.0
+"""How long to wait for one answer, and for a platform that says that it will be back."""
 
 
 class Refused(Exception):  # noqa: N818 - a state of the world
@@ -26,7 +29,10 @@ class Unreachable(Exception):  # noqa: N818 - a state of the world
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Speaks for the holder of one token; many may share one connection pool."""
+    """Speaks for the holder of one token; many may share one connection pool.
+
+    Raises Refused for an answer that is no success, Unreachable without an answer. Comes back by itself after a 503.
+    """
 
     http: httpx.AsyncClient
     write_url: str
@@ -56,11 +62,16 @@ class Api:
     ) -> Json:
         sent = {"authorization": f"Bearer {self.token}", **(headers or {})}
         given = {name: value for name, value in (params or {}).items() if value is not None}
-        try:
-            answer = await self.http.request(method, url, headers=sent, params=given, json=body)
-        except httpx.HTTPError as error:
-            raise Unreachable(f"{url} does not answer ({type(error).__name__})") from error
-        return _content(answer)
+        until = monotonic() + SECONDS
+        while True:
+            try:
+                answer = await self.http.request(method, url, headers=sent, params=given, json=body)
+            except httpx.HTTPError as error:
+                raise Unreachable(f"{url} does not answer ({type(error).__name__})") from error
+            pause = int(answer.headers.get("retry-after", 1))
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or monotonic() + pause > until:
+                return _content(answer)
+            await asyncio.sleep(pause)
 
 
 def _content(answer: httpx.Response) -> Json:

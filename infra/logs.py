@@ -7,6 +7,8 @@ from typing import Final
 import structlog
 from structlog.typing import Processor
 
+_TALKATIVE: Final = ("mail.log", "httpx", "httpcore", "asyncio")
+"""These tell addresses and URLs at level INFO, which may be personal."""
 _SHARED: Final[tuple[Processor, ...]] = (
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
@@ -32,4 +34,6 @@ def configure_logs(*, as_json: bool | None = None, level: int = logging.WARNING)
     clean = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler = logging.StreamHandler()
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=[clean, *renderer]))
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.basicConfig(handlers=[handler], level=level, force=True)
