@@ -9,6 +9,7 @@ from infra.event_log import Stored
 from projections.product_view import PRODUCTS
 from projections.projector import Projector
 from projections.read_model import EventMissing, ReadModel
+from projections.sales import SALES_HOURS
 from tests.projections.conftest import stored_rows
 from tests.projections.projecting import MODELS, project, unseen
 from tests.projections.story import FATES, told
@@ -43,11 +44,18 @@ class Counting(AsyncConnection[Any]):
         return await super().execute(*args, **kwargs)
 
 
-@every_model
-async def test_a_batch_takes_one_query_and_one_statement(database: str, model: ReadModel[Any]) -> None:
+async def test_a_batch_takes_one_query_and_one_statement_for_all_tables(database: str) -> None:
     async with await Counting.connect(database, autocommit=True) as connection:
-        await Projector(model).apply(connection, relevant(model, told(*FATES)))
+        await Projector(*MODELS).apply(connection, unseen(told(*FATES)))
         assert connection.executed == 2
+        for model in MODELS:
+            assert await stored_rows(connection, model) == project(model, told(*FATES))
+
+
+async def test_a_batch_that_changes_no_row_writes_nothing(database: str) -> None:
+    async with await Counting.connect(database, autocommit=True) as connection:
+        await Projector(SALES_HOURS).apply(connection, relevant(SALES_HOURS, told("short")))
+        assert connection.executed == 1
 
 
 async def test_a_batch_that_cannot_be_folded_writes_nothing(connection: AsyncConnection[Any]) -> None:
