@@ -1,7 +1,7 @@
 """Turn rows into answers: bytes, cursors, and validators so that what has not changed is not sent again."""
 
 from hashlib import blake2b
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field
 from starlette.requests import Request
@@ -23,6 +23,11 @@ class Page(BaseModel, Generic[T]):
     items: tuple[T, ...]
     next_cursor: Annotated[str | None, Field(examples=["8fV3rKq0Zc1mQw"])] = None
     """Ask for the next page with it; null on the last page."""
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """Name the page after its items, for the OpenAPI document."""
+        return f"{params[0].__name__}Page"
 
 
 class Answers:

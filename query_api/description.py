@@ -15,6 +15,13 @@ _HEADERS: Final = {
     },
     "Link": {"description": 'The next page, `rel="next"`, where there is one.', "schema": {"type": "string"}},
 }
+_IF_NONE_MATCH: Final = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "An ETag that the client has: the answer is 304 while it still holds.",
+    "schema": {"type": "string"},
+}
 
 
 def problem(description: str) -> dict[str, Any]:
@@ -56,4 +63,6 @@ def describe(app: FastAPI) -> None:
         if path.startswith("/v1/"):
             for operation in operations.values():
                 operation["security"] = [{"token": []}]
+                if "304" in operation["responses"]:
+                    operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
     app.openapi_schema = document

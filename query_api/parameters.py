@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
 
 from query_api.cursors import MAX_CURSOR
 from schemas.base import Instant, ShortText, Sku
@@ -16,8 +16,10 @@ MAX_WAIT_SECONDS: Final = 5.0
 MAX_HOURS: Final = timedelta(days=31)
 MAX_DAYS: Final = timedelta(days=366)
 
-_DAY: Final = re.compile(r"[1-9]\d{3}-\d\d-\d\d", re.ASCII)
-_INSTANT: Final = re.compile(r"[1-9]\d{3}-\d\d-\d\d[Tt]\d\d:\d\d", re.ASCII)
+_YEAR: Final = r"(19[7-9]\d|2\d{3})"
+"""1970 to 2999: no calculation with them leaves the calendar."""
+_DAY: Final = re.compile(_YEAR + r"-\d\d-\d\d", re.ASCII)
+_INSTANT: Final = re.compile(_YEAR + r"-\d\d-\d\d[Tt]\d\d:\d\d", re.ASCII)
 
 
 def _written_out(text: object) -> object:
@@ -39,6 +41,8 @@ Position = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
 CursorText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CURSOR, pattern=r"^[A-Za-z0-9_-]+$")]
 Wait = Annotated[float, Field(ge=0, le=MAX_WAIT_SECONDS, allow_inf_nan=False)]
+Phase = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
+_SORTED: Final = PlainSerializer(sorted, return_type=list[str])
 OrderSort = Literal["placed_at", "-placed_at", "total", "-total", "updated_at", "-updated_at"]
 
 
@@ -47,7 +51,7 @@ class Fresh(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
-    min_position: Position | None = None
+    min_position: Position | None = Field(default=None, examples=[4711])
     """The `position` that a write answered."""
     wait: Wait = 2.0
     """Seconds to wait for the read model to get there."""
@@ -64,15 +68,15 @@ class Paged(Fresh):
 
 
 class OrderQuery(Paged):
-    status: frozenset[OrderStatus] = frozenset()
+    status: Annotated[frozenset[OrderStatus], _SORTED] = frozenset()
     """Repeat it to see several."""
-    payment_status: frozenset[PaymentStatus] = frozenset()
+    payment_status: Annotated[frozenset[PaymentStatus], _SORTED] = frozenset()
     """Repeat it to see several."""
     customer_id: UUID | None = None
-    q: ShortText | None = None
+    q: ShortText | None = Field(default=None, examples=["souza sidama"])
     """Words, or their beginnings, of order id, customer, SKU and product; all of them must be found."""
-    placed_from: When | None = None
-    placed_to: When | None = None
+    placed_from: When | None = Field(default=None, examples=["2026-03-01T00:00:00Z"])
+    placed_to: When | None = Field(default=None, examples=["2026-04-01T00:00:00Z"])
     """Not included."""
     sort: OrderSort = "-placed_at"
 
@@ -91,7 +95,7 @@ class StockQuery(Paged):
 
 
 class ProcessQuery(Paged):
-    phase: frozenset[Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]] = frozenset()
+    phase: Annotated[frozenset[Phase], _SORTED] = frozenset()
     """Repeat it to see several."""
     overdue: bool | None = None
     ended: bool | None = None
