@@ -1,6 +1,5 @@
 """Runs the fulfilment of orders: the process over the feed, its timer, and the two workers."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,7 @@ from infra.acquirer import HttpAcquirer
 from infra.runtime import Runtime
 from infra.settings import Settings
 from infra.smtp import Smtp
+from infra.stopping import stop
 from infra.subscription import follow
 from process_managers.deadlines import keep_time
 from process_managers.order_fulfilment import Deadlines
@@ -41,9 +41,7 @@ async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
         try:
             yield {}
         finally:
-            for task in background:
-                task.cancel()
-            await asyncio.wait(background)
+            await stop(background)
 
 
 def _now() -> datetime:

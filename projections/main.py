@@ -1,11 +1,11 @@
 """The projections process: read models and live figures follow the log."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
 from infra.runtime import Runtime
+from infra.stopping import stop
 from infra.subscription import Subscription, follow
 from projections.live import LiveFigures
 from projections.order_detail import ORDER_DETAILS
@@ -35,6 +35,4 @@ async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
     try:
         yield {}
     finally:
-        for task in following:
-            task.cancel()
-        await asyncio.gather(*following, return_exceptions=True)
+        await stop(following)

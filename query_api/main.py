@@ -1,6 +1,5 @@
 """The query API process: REST, the stream of changes and the page, all of them reading only."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from fastapi import FastAPI
 from infra.auth import Auth
 from infra.http import serve
 from infra.runtime import Runtime
+from infra.stopping import stop
 from query_api.answers import Answers
 from query_api.console.pages import Console, console_routes
 from query_api.cursors import Cursors
@@ -58,9 +58,7 @@ async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
             finally:
                 notices.close()
     finally:
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        await stop(background)
 
 
 def _now() -> datetime:
