@@ -45,8 +45,8 @@ class Story:
         try:
             placed = await self.customer.post("/v1/orders", self.planned.body, key=self.key)
             return await self._go_on(f"/v1/orders/{placed['order_id']}", placed)
-        except Refused as refused:
-            return f"refused: {refused}"
+        except Refused:
+            return "refused"
 
     async def _go_on(self, path: str, placed: Json) -> str:
         if self.planned.fate == "regretted":
