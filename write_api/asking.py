@@ -16,7 +16,7 @@ from schemas.base import Message, Trace
 from write_api.handler import Asked
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
-_ETAG: Final = re.compile(r'"([1-9][0-9]{0,9})"')
+_ETAG: Final = re.compile(r'"([1-9][0-9]{0,8})"')
 
 
 @dataclass(frozen=True, slots=True)

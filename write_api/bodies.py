@@ -1,8 +1,8 @@
 """What callers send. Only what they may decide: no price, no status, no tenant, no id of their own."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from schemas.base import MAX_QUANTITY, Identifier, Locale, LongText, Message, Quantity, ShortText, Sku
 from schemas.events.order import Contact, PaymentToken, Pick
@@ -13,6 +13,12 @@ from schemas.money import Money
 Picked = Annotated[tuple[Pick, ...], Field(min_length=1, max_length=200, strict=False)]
 """Not strict about the container alone: JSON has no tuples."""
 
+_PRICE: Final = {"amount": 1250, "currency": "EUR"}
+
+
+def _example(body: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [body]})
+
 
 class Nothing(Message):
     """No member is known here; the body may be left out."""
@@ -22,6 +28,8 @@ NOTHING: Final = Nothing()
 
 
 class ListProductBody(Message):
+    model_config = _example({"sku": "COFFEE", "name": "Coffee, 250 g", "price": _PRICE})
+
     sku: Sku
     name: ShortText
     description: LongText | None = None
@@ -29,21 +37,35 @@ class ListProductBody(Message):
 
 
 class RepriceProductBody(Message):
+    model_config = _example({"price": _PRICE})
+
     price: Money
 
 
 class ReceiveStockBody(Message):
+    model_config = _example({"quantity": 100, "reference": "PO-4711"})
+
     quantity: Quantity
     reference: Identifier | None = None
     """Delivery note or purchase order."""
 
 
 class AdjustStockBody(Message):
+    model_config = _example({"delta": -2, "reason": "damage"})
+
     delta: Annotated[int, Field(ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
     reason: AdjustmentReason
 
 
 class PlaceOrderBody(Message):
+    model_config = _example(
+        {
+            "contact": {"name": "Ana Lucia", "email": "ana@example.org", "address": "Rua do Sol 1, Lisboa"},
+            "lines": [{"sku": "COFFEE", "quantity": 2}],
+            "payment_token": "tok_visa",
+        }
+    )
+
     contact: Contact
     locale: Locale = "en"
     """Language of the mail."""
@@ -53,6 +75,8 @@ class PlaceOrderBody(Message):
 
 
 class CancelOrderBody(Message):
+    model_config = _example({"reason": "customer_request"})
+
     reason: Literal["customer_request", "staff_decision"] | None = None
     """Only staff may give another reason than `customer_request`."""
 
@@ -61,6 +85,8 @@ NO_REASON: Final = CancelOrderBody()
 
 
 class RecordShipmentBody(Message):
+    model_config = _example({"carrier": "CTT", "tracking": "RR123456785PT"})
+
     carrier: ShortText
     tracking: Identifier | None = None
     lines: Picked | None = None
@@ -68,5 +94,7 @@ class RecordShipmentBody(Message):
 
 
 class AskRefundBody(Message):
+    model_config = _example({"amount": _PRICE, "reason": "damaged"})
+
     amount: Money
     reason: RefundReason

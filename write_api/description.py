@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
 from infra.problems import MEDIA_TYPE, ProblemDetails
 
@@ -27,28 +26,29 @@ _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "required": True,
         "description": "New for each new command. A repeat under the same key gets the first answer again, for ever.",
         "schema": {"type": "string", "pattern": "^[!-~]{1,255}$", "minLength": 1, "maxLength": 255},
-        "example": "0f6b2c1e-6f0e-4c1b-9d56-0c1a4f7d2b11",
+        "example": "my-command-1",
     },
     "IfMatch": {
         "name": "If-Match",
         "in": "header",
         "required": False,
         "description": "Carry out only on this version, as an ETag gave it.",
-        "schema": {"type": "string", "pattern": '^(\\*|"[1-9][0-9]{0,9}")$'},
+        "schema": {"type": "string", "pattern": '^"[1-9][0-9]{0,8}"$'},
+        "example": '"1"',
     },
     "TraceParent": {
         "name": "traceparent",
         "in": "header",
         "required": False,
-        "description": "W3C Trace Context; recorded with the events.",
-        "schema": {"type": "string", "maxLength": 100},
+        "description": "W3C Trace Context, recorded with the events; a malformed one is ignored.",
+        "schema": {"type": "string"},
     },
     "RequestId": {
         "name": "X-Request-Id",
         "in": "header",
         "required": False,
-        "description": "A UUID of yours for this request, recorded with the events and repeated in problems.",
-        "schema": {"type": "string", "format": "uuid"},
+        "description": "Recorded with the events and repeated in problems when it is a UUID; else ignored.",
+        "schema": {"type": "string"},
     },
 }
 _HEADERS: Final[dict[str, dict[str, Any]]] = {
@@ -62,8 +62,8 @@ _LOCATION: Final = {
 
 
 def describe(app: FastAPI) -> None:
-    """Complete the OpenAPI document of `app` and fix it."""
-    document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    """Complete the OpenAPI document that `app` keeps; every route must have been added."""
+    document = app.openapi()
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas.pop("HTTPValidationError", None)
@@ -76,7 +76,6 @@ def describe(app: FastAPI) -> None:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _describe(operation, path, is_command=method == "post")
-    app.openapi_schema = document
 
 
 def _describe(operation: dict[str, Any], path: str, *, is_command: bool) -> None:

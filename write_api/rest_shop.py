@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from starlette.responses import Response
 
 from domain.aggregates import PRODUCT, STOCK
@@ -21,6 +21,8 @@ from write_api.bodies import NOTHING, AdjustStockBody, ListProductBody, Nothing,
 from write_api.handler import Handler, Target
 from write_api.receipts import ProductReceipt, StockReceipt
 
+Listed = Annotated[Sku, Path(examples=["COFFEE"])]
+
 
 def add_product_routes(router: APIRouter, handler: Handler, auth: Auth) -> None:
     Managing = Annotated[Asking, Depends(asking(auth, "catalogue:manage"))]  # noqa: N806  # a type
@@ -32,13 +34,13 @@ def add_product_routes(router: APIRouter, handler: Handler, auth: Auth) -> None:
         return answer(await handler.handle(_product(by, body.sku), command, by.by(body)), 201)
 
     @router.post("/products/{sku}/price", response_model=ProductAnswer, tags=["catalogue"])
-    async def reprice_product(sku: Sku, body: RepriceProductBody, by: Managing) -> Response:
+    async def reprice_product(sku: Listed, body: RepriceProductBody, by: Managing) -> Response:
         """Set the price for orders placed from now on."""
         command = RepriceProduct(sku=sku, price=body.price)
         return answer(await handler.handle(_product(by, sku), command, by.by(body)), 200)
 
     @router.post("/products/{sku}/retirement", response_model=ProductAnswer, tags=["catalogue"])
-    async def retire_product(sku: Sku, by: Managing, body: Nothing = NOTHING) -> Response:
+    async def retire_product(sku: Listed, by: Managing, body: Nothing = NOTHING) -> Response:
         """Take a product off sale; placed orders are not touched."""
         return answer(await handler.handle(_product(by, sku), RetireProduct(sku=sku), by.by(body)), 200)
 
@@ -47,13 +49,13 @@ def add_stock_routes(router: APIRouter, handler: Handler, auth: Auth) -> None:
     Managing = Annotated[Asking, Depends(asking(auth, "stock:manage"))]  # noqa: N806  # a type
 
     @router.post("/stock/{sku}/receipts", status_code=201, response_model=StockAnswer, tags=["stock"])
-    async def receive_stock(sku: Sku, body: ReceiveStockBody, by: Managing) -> Response:
+    async def receive_stock(sku: Listed, body: ReceiveStockBody, by: Managing) -> Response:
         """Put goods on the shelf."""
         command = ReceiveStock(sku=sku, quantity=body.quantity, reference=body.reference)
         return answer(await handler.handle(_stock(by, sku), command, by.by(body)), 201)
 
     @router.post("/stock/{sku}/adjustments", response_model=StockAnswer, tags=["stock"])
-    async def adjust_stock(sku: Sku, body: AdjustStockBody, by: Managing) -> Response:
+    async def adjust_stock(sku: Listed, body: AdjustStockBody, by: Managing) -> Response:
         """Correct what is on the shelf, never below what is set aside for orders."""
         command = AdjustStock(sku=sku, delta=body.delta, reason=body.reason)
         return answer(await handler.handle(_stock(by, sku), command, by.by(body)), 200)
