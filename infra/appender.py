@@ -161,7 +161,7 @@ class Appender:
                 put_off.append(waiting)
             else:
                 batch[identity] = waiting
-        self._waiting.extendleft(reversed(put_off))
+        self._waiting += put_off
         return list(batch.values())
 
     async def _store(self, batch: Sequence[_Waiting]) -> None:
