@@ -13,6 +13,7 @@ from psycopg_pool import PoolTimeout
 
 from infra.event_log import EventLog, Stored
 from infra.signals import EVENTS, Signals
+from infra.stopping import stop
 
 _POLL_SECONDS: Final = 0.25
 _PAGE: Final = 1_000
@@ -61,9 +62,7 @@ class Feed:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._following is not None:
-            self._following.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._following
+            await stop([self._following])
 
     async def _follow(self) -> None:
         waiter = self._signals.waiter(EVENTS)
