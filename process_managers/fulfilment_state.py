@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, assert_never
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -81,6 +81,7 @@ class Deadlines:
                 return self.capture
             case "confirmation" | "completion" | "cancellation" | "compensation":
                 return self.compensation
+        assert_never(wait)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def money(amount: Money, locale: Locale) -> str:
     pattern: NumberPattern = copy(conventions.currency_formats["standard"])
     pattern.frac_prec = (digits, digits)
     value = Decimal(amount.amount).scaleb(-digits)
-    return pattern.apply(value, conventions, currency=amount.currency, currency_digits=False)
+    return str(pattern.apply(value, conventions, currency=amount.currency, currency_digits=False))
 
 
 def _words(
