@@ -132,7 +132,7 @@ class _Delivery:
             self._failed.append(Failed(command.outbox_id, "The process ended during each attempt", None))
         else:
             await self._attempt(command)
-        del self._under_way[command.outbox_id]
+        self._under_way.pop(command.outbox_id, None)
         self._waiter.wake()
 
     async def _attempt(self, command: Claimed) -> None:
