@@ -48,7 +48,7 @@ class Keys:
         """Give the key of that id, or nothing. An unknown id makes the set be read again once a minute at most."""
         if not isinstance(key_id, str) or len(key_id) > _MAX_KEY_ID:
             return None
-        if self._is_old():
+        if self._is_old() and not (key_id in self._keys and self._reading.locked()):
             async with self._reading:
                 if self._is_old():
                     await self._read()
@@ -58,11 +58,11 @@ class Keys:
         return self._read_at is None or self._now() - self._read_at >= _REFRESH_SECONDS
 
     async def _read(self) -> None:
-        self._read_at = self._now()
         try:
             self._keys = _usable(await self._fetch())
         except (OSError, httpx.HTTPError, ValueError) as unreadable:
             _LOG.warning("jwks_unreadable", kind=type(unreadable).__name__)
+        self._read_at = self._now()
 
 
 def _usable(document: bytes) -> dict[str, jwt.PyJWK]:
