@@ -100,8 +100,8 @@ async def _run(settings: Settings, servers: LocalServers, options: Options, told
         await seed(api, STARTER)
         files = [settings.run_dir.expanduser() / f"{ready.pid}.json"]
         files += [options.ready_file] if options.ready_file else []
+        screen.tell_ready(ready, avoided)
         with announced(ready, *files):
-            screen.tell_ready(ready, avoided)
             if options.demo:
                 await _play(options.demo, api, partial(_customer_token, settings, ready), screen)
             await asyncio.Event().wait()

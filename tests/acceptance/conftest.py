@@ -21,13 +21,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
+def ready_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     known = os.environ.get("ORDERFLOW_TEST_READY_FILE")
     if known:
-        yield Ready.model_validate_json(Path(known).read_bytes())
+        yield Path(known)
         return
     with running(tmp_path_factory.mktemp("acceptance")) as up:
-        yield up.ready
+        yield up.ready_file
+
+
+@pytest.fixture(scope="session")
+def ready(ready_file: Path) -> Ready:
+    return Ready.model_validate_json(ready_file.read_bytes())
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ def test_a_declined_card_cancels_the_order_and_tells_the_customer(shop: Shop, to
     assert cancelled["cancel_reason"] == "payment_declined"
     shop.until_stock(sku, (5, 0))
     (mail,) = shop.until_mails(order_id, 1)
-    assert mail["subject"] == "Your order has been cancelled"
+    assert mail["subject"] == "Your order was cancelled"
     assert shop.ledger(order_id) == []
 
 
@@ -40,7 +40,7 @@ def test_a_customer_who_cancels_gets_stock_released_payment_voided_and_a_mail(sh
     assert shop.ledger(order_id) == [("authorise", 700), ("void", 700)]
     assert [mail["subject"] for mail in shop.until_mails(order_id, 2)] == [
         "Your order is confirmed",
-        "Your order has been cancelled",
+        "Your order was cancelled",
     ]
 
 
