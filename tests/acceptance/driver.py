@@ -59,9 +59,9 @@ class Person:
         return found
 
     def place(
-        self, lines: Sequence[tuple[str, int]], *, token: str = "tok_visa", locale: str = "en", email: str = ""
+        self, lines: Sequence[tuple[str, int]], *, card: str = "tok_visa", locale: str = "en", email: str = ""
     ) -> UUID:
-        body = order_body(lines, token=token, locale=locale, email=email or f"{new_id().hex}@mail.example")
+        body = order_body(lines, card=card, locale=locale, email=email or f"{new_id().hex}@mail.example")
         return UUID(self.done("/v1/orders", body)["order_id"])
 
     def order(self, order_id: UUID) -> Json:
@@ -80,12 +80,12 @@ class Person:
         return self.until_order(order_id, enough=lambda order: order["status"] == status)
 
 
-def order_body(lines: Sequence[tuple[str, int]], *, token: str, locale: str, email: str) -> Json:
+def order_body(lines: Sequence[tuple[str, int]], *, card: str, locale: str, email: str) -> Json:
     return {
         "contact": {**CONTACT, "email": email},
         "locale": locale,
         "lines": [{"sku": sku, "quantity": quantity} for sku, quantity in lines],
-        "payment_token": token,
+        "payment_token": card,
     }
 
 

@@ -3,12 +3,11 @@
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.acceptance.driver import Shop
+from tests.acceptance.driver import Json, Shop
 from tests.running import command, environment
 
 SECONDS = 60
@@ -23,10 +22,11 @@ class CommandLine:
             command(*arguments), env=self._environment, capture_output=True, text=True, timeout=SECONDS, check=False
         )
 
-    def json(self, *arguments: str) -> Any:
+    def json(self, *arguments: str) -> Json:
         done = self.run(*arguments)
         assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        told: Json = json.loads(done.stdout)
+        return told
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from tests.running import until
 @pytest.mark.parametrize("token", ["tok_declined", "tok_insufficient_funds", "tok_expired_card"])
 def test_a_declined_card_cancels_the_order_and_tells_the_customer(shop: Shop, token: str) -> None:
     sku = shop.product(stock=5)
-    order_id = shop.customer().place([(sku, 2)], token=token)
+    order_id = shop.customer().place([(sku, 2)], card=token)
     cancelled = shop.staff.until_status(order_id, "cancelled")
     assert cancelled["cancel_reason"] == "payment_declined"
     shop.until_stock(sku, (5, 0))
@@ -90,13 +90,13 @@ def test_a_refund_after_delivery_is_paid_and_told(shop: Shop) -> None:
 
 @pytest.mark.parametrize("token", ["tok_lost_answer", "tok_timeout", "tok_flaky"])
 def test_an_acquirer_in_trouble_charges_exactly_once(shop: Shop, token: str) -> None:
-    order_id = shop.customer().place([(shop.product(price=1_234), 1)], token=token)
+    order_id = shop.customer().place([(shop.product(price=1_234), 1)], card=token)
     shop.staff.until_status(order_id, "confirmed")
     assert shop.ledger(order_id) == [("authorise", 1_234)]
 
 
 def test_an_order_that_ended_leaves_the_board_of_open_processes(shop: Shop) -> None:
-    order_id = shop.customer().place([(shop.product(), 1)], token="tok_declined")
+    order_id = shop.customer().place([(shop.product(), 1)], card="tok_declined")
 
     def ended() -> bool | None:
         rows = shop.staff.get("/v1/processes", ended="true", limit=200)["items"]

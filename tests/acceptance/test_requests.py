@@ -13,7 +13,7 @@ def other_shop(shop: Shop) -> Shop:
 
 
 def _body(sku: str) -> dict[str, object]:
-    return order_body([(sku, 1)], token="tok_visa", locale="en", email="nora@mail.example")
+    return order_body([(sku, 1)], card="tok_visa", locale="en", email="nora@mail.example")
 
 
 def test_an_order_pays_the_catalogue_price_of_its_moment(shop: Shop) -> None:

@@ -93,24 +93,6 @@ def test_data_that_is_kept_is_there_after_the_next_start(tmp_path: Path, http: h
         assert again.staff.until_status(order_id, "confirmed")["total"]["amount"] == 1_400
 
 
-def test_a_taken_port_is_avoided_and_said_so(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with running(tmp_path, "--write-port", str(port)) as up:
-            assert up.ready.write_url != f"http://127.0.0.1:{port}"
-            assert f"Port {port} is taken" in (tmp_path / "output").read_text()
-
-
-def test_a_data_folder_in_use_is_told_in_one_sentence(tmp_path: Path) -> None:
-    with running(tmp_path) as up:
-        second = command("up", "--data", up.ready.data_dir)
-        done = subprocess.run(second, env=environment(tmp_path), capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert "in use by process" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_without_a_data_folder_nothing_stays(tmp_path: Path) -> None:
     ready_file = tmp_path / "ready.json"
     temporary = tmp_path / "tmp"
