@@ -1,4 +1,4 @@
-"""The order system driven by hypothesis, which finds the shortest story of a failure, and by chance, which goes deep."""
+"""The system driven by hypothesis, which finds the shortest story of a failure, and by chance, which goes deep."""
 
 from random import Random
 
