@@ -33,7 +33,10 @@ class StockReserved(Message):
 
 
 class StockShort(Message):
-    """A reservation was refused: fewer than `quantity` were available. Nothing was set aside."""
+    """A reservation was refused, and nothing was set aside.
+
+    Fewer than `quantity` were available, or the order had been released before it reserved.
+    """
 
     type: Literal["stock.short.v1"] = "stock.short.v1"
     sku: Sku
@@ -45,8 +48,8 @@ class StockShort(Message):
 class StockReleased(Message):
     """The order no longer holds anything of this SKU.
 
-    `quantity` is what it held: 0 when nothing was reserved yet, in which case the order is remembered and a
-    reservation that arrives later is refused.
+    `quantity` is what it held: 0 when it was short, or when nothing was reserved yet; then the order is remembered and
+    a reservation that arrives later is refused.
     """
 
     type: Literal["stock.released.v1"] = "stock.released.v1"
