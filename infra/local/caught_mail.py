@@ -103,7 +103,7 @@ def _parsed(raw: bytes) -> EmailMessage:
 
 def _part(message: EmailMessage, subtype: str) -> str:
     part = message.get_body((subtype,))
-    return "" if part is None else str(part.get_content())
+    return "" if part is None else str(part.get_content()).replace("\r\n", "\n")
 
 
 def _mail(row: tuple[int, str, str, str, str | None, str, int]) -> Mail:

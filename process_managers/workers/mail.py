@@ -1,5 +1,6 @@
 """Writes the mail about an order: what it says, in the customer's language, from the order's own history."""
 
+import re
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from schemas.recorded import Recorded
 ORDER_HEADER: Final = "X-OrderFlow-Order"
 
 _TEMPLATES: Final = FileSystemLoader(Path(__file__).parent.parent / "templates")
+_LETTER_BEFORE_DIGIT: Final = re.compile(r"(?<=[^\W\d_])(?=\d)")
 _CONVENTIONS: Final[dict[Locale, Conventions]] = {"en": Conventions("en"), "pt": Conventions("pt", "PT")}
 
 
@@ -71,11 +73,11 @@ def compose(sent: Sent, command: NotifyCustomer, history: Sequence[Recorded], se
     message["Date"] = format_datetime(sent.sent_at)
     message["Message-ID"] = f"<{sent.message_id}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = placed.locale
     message[ORDER_HEADER] = str(command.order_id)
     message.set_content(text.render(words | {"layout": "layout.txt.jinja"}))
     html = _HTML.get_template(name).render(words | {"layout": "layout.html.jinja"})
     message.add_alternative(html, subtype="html")
+    message["Content-Language"] = placed.locale
     return message
 
 
@@ -86,7 +88,8 @@ def money(amount: Money, locale: Locale) -> str:
     pattern: NumberPattern = copy(conventions.currency_formats["standard"])
     pattern.frac_prec = (digits, digits)
     value = Decimal(amount.amount).scaleb(-digits)
-    return str(pattern.apply(value, conventions, currency=amount.currency, currency_digits=False))
+    written = str(pattern.apply(value, conventions, currency=amount.currency, currency_digits=False))
+    return _LETTER_BEFORE_DIGIT.sub("\N{NO-BREAK SPACE}", written)
 
 
 def _words(
