@@ -26,12 +26,15 @@ class Feed:
     """A ring of the newest events with the log behind it.
 
     Inside `async with` one task follows the log: it polls every 0.25 s, and a signal on EVENTS only shortens that wait.
-    A reader that is behind the ring reads the log by itself. Readers share each `Stored`, so an event is decoded once.
+    A reader that is behind the ring reads the log by itself. Readers share each `Stored`, so an event is decoded once;
+    one that cannot be decoded is passed on like any other, and only who looks into it is told.
     """
 
-    def __init__(self, log: EventLog, signals: Signals) -> None:
+    def __init__(self, log: EventLog, signals: Signals, *, ring: int = _RING) -> None:
+        """`ring` is how many of the newest events are kept in memory."""
         self._log = log
         self._signals = signals
+        self._size = ring
         self._ring: list[Stored] = []
         self._floor = 0
         """Everything after this position, up to `_newest`, is in the ring."""
@@ -80,8 +83,8 @@ class Feed:
     def _grow(self, fresh: list[Stored]) -> None:
         self._ring += fresh
         self._newest = fresh[-1].position
-        if len(self._ring) > _RING:
-            self._floor = self._ring[-_RING - 1].position
-            del self._ring[:-_RING]
+        if len(self._ring) > self._size:
+            self._floor = self._ring[-self._size - 1].position
+            del self._ring[: -self._size]
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()
