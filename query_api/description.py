@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
 from infra.problems import MEDIA_TYPE, ProblemDetails
 
@@ -51,8 +50,8 @@ READS: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def describe(app: FastAPI) -> None:
-    """Complete the OpenAPI document of `app` and fix it."""
-    document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    """Complete the OpenAPI document of `app`, in place: FastAPI keeps the one that it has made."""
+    document = app.openapi()
     components = document["components"]
     for unused in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)

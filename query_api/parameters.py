@@ -51,7 +51,7 @@ class Fresh(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
-    min_position: Position | None = Field(default=None, examples=[4711])
+    min_position: Position | None = Field(default=None, examples=[1])
     """The `position` that a write answered."""
     wait: Wait = 2.0
     """Seconds to wait for the read model to get there."""

@@ -1,0 +1,37 @@
+"""Requests made from the API's own description: whatever is asked, the answer is one that the description promises."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.edges.query.platform import Shop
+from tests.examples import authorised, confirmed, listed, received, requested, shipped
+
+pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
+
+NOT_CHECKED = "positive_data_acceptance,not_a_server_error"
+"""Unprintable text, a cursor never given out, a range that ends before it begins: refused, and no schema can say so.
+The 503 of a position that is not reached is promised; a 500 is not, so that the check of statuses finds it."""
+ENDLESS = "/v1/stream"
+
+
+async def test_no_request_gets_a_server_error_or_an_answer_that_is_not_described(shop: Shop, tmp_path: Path) -> None:
+    order_id = await shop.placed()
+    for fact in (requested(order_id=order_id), authorised(order_id=order_id), listed(), received()):
+        await shop.tell(fact)
+    for fact in (confirmed(), shipped()):
+        await shop.tell(fact, order_id=order_id)
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{shop.platform.client.base_url}/openapi.json"),
+        *("--header", f"Authorization: {shop.headers()['authorization']}"),
+        *("--checks", "all", "--exclude-checks", NOT_CHECKED, "--exclude-path", ENDLESS),
+        *("--phases", "examples,coverage,fuzzing", "--max-examples", "15", "--workers", "8"),
+        *("--suppress-health-check", "all", "--no-color", "--generation-deterministic"),
+    ]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
