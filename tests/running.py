@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,18 +55,22 @@ def environment(folder: Path) -> dict[str, str]:
     return {**kept, "ORDERFLOW_RUN_DIR": str(folder / "run"), "COLUMNS": "160"}
 
 
-def start(folder: Path, *options: str | Path, output: Path | None = None) -> Up:
+def start(folder: Path, *options: str | Path, settings: Mapping[str, str] | None = None) -> Up:
     """Start a platform on free ports that keeps its data in `folder`; returns when it is ready."""
     ready_file = folder / "ready.json"
     ready_file.unlink(missing_ok=True)
     arguments = ("up", "--data", folder / "data", "--ready-file", ready_file, *FREE_PORTS, *options)
-    with (output or folder / "output").open("a") as out:
+    with (folder / "output").open("a") as out:
         process = subprocess.Popen(
-            command(*arguments), stdout=out, stderr=subprocess.STDOUT, text=True, env=environment(folder)
+            command(*arguments),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**environment(folder), **(settings or {})},
         )
 
     def ready() -> Ready | None:
-        assert process.poll() is None, (output or folder / "output").read_text()
+        assert process.poll() is None, (folder / "output").read_text()
         return Ready.model_validate(json.loads(ready_file.read_text())) if ready_file.exists() else None
 
     return Up(process, until(ready, READY_SECONDS), ready_file)
