@@ -32,11 +32,11 @@ venv: $(VENV)/.project $(VENV)/.dev ## Create or refresh .venv with everything t
 
 .PHONY: test
 test: venv ## Run the whole suite
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not bench" $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 .PHONY: test-fast
 test-fast: venv ## Run only what needs no server
-	@$(BIN)/python -m pytest -m "not servers and not acceptance and not faults and not bench" $(ARGS)
+	@$(BIN)/python -m pytest -m "not servers and not acceptance and not faults" $(ARGS)
 
 .PHONY: check
 check: venv ## Lint, format, types, import rules and drift checks
@@ -44,6 +44,7 @@ check: venv ## Lint, format, types, import rules and drift checks
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m pytest -q tests/architecture
 
 .PHONY: format
 format: venv ## Format and apply the safe fixes
@@ -52,7 +53,11 @@ format: venv ## Format and apply the safe fixes
 
 .PHONY: bench
 bench: venv ## Measure side by side and print the ratios
-	@$(BIN)/python -m pytest -m bench -s -p no:xdist $(ARGS)
+	@for file in tests/benchmarks/bench_*.py; do \
+		name=$$(basename $$file .py); \
+		echo "== $$name: $$(sed -n '1s/^"""\(.*\): `.*/\1/p' $$file)"; \
+		$(BIN)/python -m tests.benchmarks.$$name $(ARGS); \
+	done
 
 .PHONY: lock
 lock: venv ## Resolve the *.in files into hashed locks; ARGS="--upgrade" takes newer versions

@@ -56,6 +56,7 @@ def place(  # noqa: PLR0913  # one parameter an option
     payment_token: Annotated[str, typer.Option(help="tok_declined and others fail on purpose.")] = CARD,
     key: Key = None,
     wait: Annotated[bool, typer.Option("--wait", help="Until it is confirmed or cancelled.")] = False,
+    only_id: Annotated[bool, typer.Option("--id", help="Print the order's id alone, for a script.")] = False,
     as_json: AsJson = None,
 ) -> None:
     """Place an order for one product or more."""
@@ -72,7 +73,9 @@ def place(  # noqa: PLR0913  # one parameter an option
         return {**placed, "status": (await _settled(api, placed))["status"]} if wait else placed
 
     placed = _ask(context, conversation)
-    if wants_json(as_json):
+    if only_id:
+        typer.echo(placed["order_id"])
+    elif wants_json(as_json):
         write_json(placed)
     else:
         typer.echo(f"Order {placed['order_id']} over {money(placed['total'])} is {placed['status']}.")
