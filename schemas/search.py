@@ -10,8 +10,13 @@ _MAX_WORD: Final = 100
 
 def search_words(text: str) -> tuple[str, ...]:
     """Split into distinct words without case, accents and punctuation, in order; only letters and digits remain."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    plain = "".join(c for c in _folded(_folded(text)) if not unicodedata.combining(c))
     return tuple(dict.fromkeys(word[:_MAX_WORD] for word in _WORD.findall(plain)))
+
+
+def _folded(text: str) -> str:
+    """Twice, because taking a compatibility character apart can bring out a capital: the sign of a service mark, SM."""
+    return unicodedata.normalize("NFKD", text.casefold())
 
 
 def search_query(text: str) -> str:

@@ -15,6 +15,7 @@ from infra.event_log import EventLog, Stored
 from infra.feed import Feed
 from infra.live_keys import GENERATION, RECENT, LiveKeys, last_minutes, minute_of
 from infra.signals import Signals
+from infra.stopping import stop
 from projections.live import GenerationLost, LiveFigures
 from projections.live_change import change_of
 from projections.order_summary import ORDER_SUMMARIES
@@ -99,6 +100,16 @@ async def test_a_repeated_batch_changes_nothing(live: LiveFigures, redis_client:
     generation, position = await live.open()
     position = await live.write(generation, log, position)
     await live.write(generation, log[5:], position)
+    assert await figures(redis_client, datetime.now(UTC)) == expected(log)
+
+
+async def test_a_writer_that_lags_behind_does_not_take_the_position_back(
+    live: LiveFigures, redis_client: Redis
+) -> None:
+    log = today(*FATES)
+    generation, position = await live.open()
+    await live.write(generation, log, position)
+    await live.write(generation, log[:5], position)
     assert await figures(redis_client, datetime.now(UTC)) == expected(log)
 
 
@@ -198,3 +209,17 @@ async def test_a_flushed_redis_is_noticed_and_filled_again(
         write_log(database, log[half:])
         assert await reaches(redis_client, log) == expected(log)
         following.cancel()
+
+
+async def test_an_unreachable_redis_is_waited_for(
+    database: str, pool: AsyncConnectionPool[AsyncConnection[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    log, nobody = EventLog(pool), Redis.from_url("unix:///nowhere/redis.sock")
+    async with Signals(database) as signals, Feed(log, signals) as feed, nobody:
+        waiting = asyncio.create_task(LiveFigures(nobody, feed, log).run())
+        async with asyncio.timeout(20):
+            while "live figures wait for a server: ConnectionError" not in caplog.text:
+                assert not waiting.done()
+                await asyncio.sleep(0.01)
+        await stop([waiting])
+    assert waiting.cancelled()

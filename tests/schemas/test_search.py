@@ -16,6 +16,10 @@ def test_a_query_without_a_word_is_empty() -> None:
     assert search_query("'; -- %") == ""
 
 
+def test_characters_that_stand_for_several_are_found_as_those() -> None:
+    assert search_words("Roast\u2120 \ufb01ne") == ("roastsm", "fine")
+
+
 @given(st.text())
 def test_words_hold_nothing_that_a_query_language_reads(text: str) -> None:
     assert all(word.isalnum() for word in search_words(text))
