@@ -17,7 +17,7 @@ _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cn", "Co"})
 
 def _plain_text(text: str) -> str:
     """Normalise to NFC; refuse what corrupts logs, mail headers and pages (controls, surrogates, bidi overrides)."""
-    for character in text:
+    for character in () if text.isprintable() else text:  # what is printable has none of them, and is the usual case
         if character in _BIDI_CONTROLS or unicodedata.category(character) in _REFUSED_CATEGORIES:
             msg = f"must not contain the character U+{ord(character):04X}"
             raise ValueError(msg)

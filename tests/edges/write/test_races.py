@@ -1,11 +1,11 @@
 """Two write APIs on one log, and many commands on one stream: what one remembers, the other may have changed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
@@ -16,6 +16,7 @@ from domain.order.commands import CancelAnyOrder
 from domain.product.commands import RepriceProduct, RetireProduct
 from domain.stock.commands import ReceiveStock
 from infra.appender import Appender, ConcurrentChange, Once
+from infra.event_log import EventLog, Stored
 from schemas.base import Trace
 from schemas.ids import new_id, product_id, stock_id
 from schemas.money import Money
@@ -170,3 +171,32 @@ async def test_only_so_many_streams_are_remembered(shop: Shop) -> None:
     for order_id in order_ids:
         await streams.load(ORDER, order_id)
     assert [streams.remembered(order_id) is None for order_id in order_ids] == [True, False, False]
+
+
+class OvertakenLog(EventLog):
+    """Whatever is read has changed before the reader gets it."""
+
+    overtake: Callable[[], Awaitable[None]]
+
+    async def load(self, stream_id: UUID, *, after_version: int = 0) -> list[Stored]:
+        history = await super().load(stream_id, after_version=after_version)
+        await self.overtake()
+        return history
+
+
+async def test_what_changed_while_it_was_being_read_is_not_remembered(
+    shop: Shop, offices: tuple[Office, Office]
+) -> None:
+    await shop.sell_coffee()
+    log = OvertakenLog(shop.runtime.pool)
+    streams = Streams(log)
+
+    async def overtake() -> None:
+        done = await offices[0].reprice(2)
+        for stored in await shop.runtime.log.read(after=done.position - 1, limit=1):
+            streams.notice(stored)
+
+    log.overtake = overtake
+    coffee = product_id(shop.tenant_id, "COFFEE")
+    assert (await streams.load(PRODUCT, coffee)).version == 1
+    assert streams.remembered(coffee) is None
