@@ -98,6 +98,15 @@ async def test_a_repeat_of_a_change_that_would_be_refused_by_now_gets_the_first_
     assert await shop.topics() == ["stock.received.v1", "stock.adjusted.v1"]
 
 
+async def test_a_repeat_of_what_has_become_so_again_gets_the_first_answer_not_the_present_state(shop: Shop) -> None:
+    await shop.sell_coffee()
+    first = await shop.post("/v1/products/COFFEE/retirement", key="once")
+    await shop.sell_coffee()
+    await shop.post("/v1/products/COFFEE/retirement")
+    again = await shop.post("/v1/products/COFFEE/retirement", key="once")
+    assert (again.content, again.json()["version"]) == (first.content, 2)
+
+
 @pytest.mark.parametrize("key", ["", "with space", "x" * 256, "é", "tab\there"])
 async def test_a_malformed_key_is_refused(shop: Shop, key: str) -> None:
     headers = {b"authorization": f"Bearer {shop.token}".encode(), b"idempotency-key": key.encode()}
