@@ -169,8 +169,12 @@ def _line(text: str) -> dict[str, str | int]:
     return {"sku": sku, "quantity": int(quantity or 1)}
 
 
-def _facts(facts: dict[str, object]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in facts.items())
+def _facts(facts: "Json") -> str:
+    return ", ".join(f"{name} {_plain(value)}" for name, value in facts.items())
+
+
+def _plain(value: object) -> object:
+    return money(value) if isinstance(value, dict) and value.keys() == {"amount", "currency"} else value
 
 
 async def _settled(api: "Api", placed: "Json") -> "Json":
