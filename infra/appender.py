@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
@@ -14,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from infra.group_commit import Append, GroupCommit, Once, Outcome
 from infra.signals import EVENTS, Signals
+from infra.stopping import stop
 
 __all__ = ["AlreadyDone", "Append", "Appended", "Appender", "ConcurrentChange", "KeyReused", "LogUnavailable", "Once"]
 
@@ -131,9 +131,7 @@ class Appender:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._writing is not None:
-            self._writing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._writing
+            await stop([self._writing])
 
     async def _write(self) -> None:
         batch: list[_Waiting] = []
@@ -169,7 +167,7 @@ class Appender:
             outcomes = await self._commit([waiting.append for waiting in batch])
         except (psycopg.OperationalError, TimeoutError):
             self._turn_away(batch)
-        except (psycopg.DataError, psycopg.IntegrityError, ValueError) as error:
+        except (psycopg.Error, ValueError) as error:
             await self._store_singly(batch, error)
         else:
             for waiting, outcome in zip(batch, outcomes, strict=True):

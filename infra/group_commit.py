@@ -97,8 +97,8 @@ class GroupCommit:
         """Store what fits. After a lost connection the same batch is sent again: the log knows what it holds.
 
         Raises psycopg.OperationalError or TimeoutError when lock or server cannot be had within the bounds; it is then
-        unknown what is stored. Raises psycopg.DataError, psycopg.IntegrityError or ValueError when a command of the
-        batch cannot be stored; then nothing is.
+        unknown what is stored. Raises another psycopg.Error or ValueError when a command of the batch cannot be
+        stored; then nothing is.
         """
         columns = _columns(appends)
         try:

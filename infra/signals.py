@@ -11,6 +11,8 @@ from weakref import WeakSet
 import psycopg
 from psycopg import sql
 
+from infra.stopping import stop
+
 EVENTS: Final = "orderflow_events"
 PROJECTED: Final = "orderflow_projected"
 OUTBOX: Final = "orderflow_outbox"
@@ -64,9 +66,7 @@ class Signals:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._listening is not None:
-            self._listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listening
+            await stop([self._listening])
 
     async def _listen(self) -> None:
         while True:

@@ -49,7 +49,8 @@ async def test_a_reader_that_waits_is_woken_by_an_append(fed: Fed) -> None:
     reading = asyncio.create_task(fed.feed.read(after=0, wait=30))
     await asyncio.sleep(0)
     await fed.append()
-    assert [stored.position for stored in await reading] == [1]
+    async with asyncio.timeout(5):
+        assert [stored.position for stored in await reading] == [1]
 
 
 async def test_without_anything_new_the_answer_is_empty_in_the_end(fed: Fed) -> None:
