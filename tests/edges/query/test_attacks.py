@@ -150,20 +150,6 @@ async def test_a_cursor_may_ask_for_another_size_of_page(shop: Shop) -> None:
     assert len(answer.json()["items"]) == 1
 
 
-async def test_a_cursor_is_good_in_every_process_that_has_the_secret(shop: Shop) -> None:
-    """Sets are written in an order of their own, or a cursor would only open in the process that gave it."""
-    await shop.placed()
-    await shop.placed()
-    several: Query = {"status": ["shipped", "placed", "cancelled", "confirmed", "delivered"], "limit": 1}
-    cursor = (await shop.get("/v1/orders", query=several)).json()["next_cursor"]
-    turned: Query = {
-        **several,
-        "status": ["delivered", "confirmed", "cancelled", "placed", "shipped"],
-        "cursor": cursor,
-    }
-    assert (await shop.get("/v1/orders", query=turned)).status_code == 200
-
-
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [

@@ -33,8 +33,9 @@ def test_text_that_was_never_given_out_is_refused(text: str) -> None:
         CURSORS.open(text, HERE)
 
 
-def test_every_flipped_bit_is_refused() -> None:
-    cursor = CURSORS.seal((1_700_000_000_000_000, "0190-order"), HERE)
+@pytest.mark.parametrize("place", [(7,), (77,), (777,), (1_700_000_000_000_000, "0190-order")])
+def test_every_flipped_bit_is_refused(place: Place) -> None:
+    cursor = CURSORS.seal(place, HERE)
     forged = [
         cursor[:index] + ALPHABET[ALPHABET.index(letter) ^ (1 << bit)] + cursor[index + 1 :]
         for index, letter in enumerate(cursor)
