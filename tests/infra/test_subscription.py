@@ -31,6 +31,7 @@ class Effects:
 
     troubles: list[Exception] = field(default_factory=list)
     poison: frozenset[Effect] = frozenset()
+    fault: Exception = field(default_factory=lambda: ZeroDivisionError("Ana Souza"))
     kills: int = 0
 
     async def apply(self, connection: AsyncConnection[Any], batch: Sequence[Stored]) -> None:
@@ -43,7 +44,7 @@ class Effects:
             self.kills -= 1
             await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
         if self.poison & {(stored.stream_id, stored.version) for stored in batch}:
-            raise ZeroDivisionError("Ana Souza")
+            raise self.fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +175,14 @@ async def test_a_fault_that_passes_parks_nothing(bench: Bench) -> None:
     assert await bench.parked() == []
 
 
-async def test_an_event_that_always_fails_is_parked_with_its_stream_while_others_go_on(bench: Bench) -> None:
+@pytest.mark.parametrize("fault", [ZeroDivisionError(), psycopg.errors.QueryCanceled()])
+async def test_an_event_that_always_fails_is_parked_with_its_stream_while_others_go_on(
+    bench: Bench, fault: Exception
+) -> None:
     sick, well = uuid4(), uuid4()
     await bench.append(sick, events=3)
     await bench.append(well)
-    async with bench.following(Effects(poison=frozenset({(sick, 2)})), until=6):
+    async with bench.following(Effects(poison=frozenset({(sick, 2)}), fault=fault), until=6):
         await bench.append(sick, 4)
         await bench.append(well, 2)
     assert await bench.effects() == [(sick, 1), (well, 1), (well, 2)]
