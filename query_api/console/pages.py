@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -60,7 +60,6 @@ class Console:
     redis: Redis
     now: Callable[[], datetime]
 
-    @property
     def staff(self) -> Caller:
         """Whoever sits at this machine; raises the 404 problem when the page is for nobody."""
         if self.tenant_id is None:
@@ -76,13 +75,13 @@ class Console:
     async def today(self) -> Response:
         if self.tenant_id is None:
             return _page("signin.html", 200)
-        listing = orders.orders(self.staff, OrderQuery())
+        listing = orders.orders(self.staff(), OrderQuery())
         reading = listing.page(self.pool, None, _RECENT)
         (recent, _), figures = await asyncio.gather(reading, self._figures(self.tenant_id))
         return _page("today.html", 200, tenant_id=self.tenant_id, orders=recent, figures=figures, stream=_STREAM)
 
     async def order(self, order_id: UUID) -> Response:
-        order = await orders.order(self.staff, order_id).one(self.pool)
+        order = await orders.order(self.staff(), order_id).one(self.pool)
         if order is None:
             return _page("missing.html", 404, tenant_id=self.tenant_id)
         told, _ = await orders.timeline(order_id, order.tenant_id).page(self.pool, None, _TIMELINE)
@@ -109,8 +108,12 @@ def console_routes(console: Console, streams: Streams) -> APIRouter:
         return await console.order(order_id)
 
     @router.get("/console/stream", response_class=EventSourceResponse, dependencies=[Depends(streams.admit)])
-    async def listen(order_id: UUID | None = None, last_event_id: LastEventId = None) -> AsyncIterator[Change]:
-        async with aclosing(streams.events(Listener(console.staff, order_id), last_event_id)) as events:
+    async def listen(
+        by: Annotated[Caller, Depends(console.staff)],
+        order_id: UUID | None = None,
+        last_event_id: LastEventId = None,
+    ) -> AsyncIterator[Change]:
+        async with aclosing(streams.events(Listener(by, order_id), last_event_id)) as events:
             async for event in events:
                 yield event  # type: ignore[misc]  # as in `query_api.stream`
 
