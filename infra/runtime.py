@@ -58,6 +58,7 @@ async def open_runtime(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIte
         min_size=2,
         max_size=settings.pool_size,
         check=_check,
+        timeout=settings.statement_timeout_ms / 1_000,
         open=False,
         name="orderflow",
     )
