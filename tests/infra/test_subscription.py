@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 from pydantic import SecretStr
 
 from infra.event_log import Stored
+from infra.guard import Guard
 from infra.runtime import Runtime, open_runtime
 from infra.settings import Settings
 from infra.signals import PROJECTED
@@ -222,6 +223,24 @@ async def test_a_stream_that_is_released_catches_up_with_its_next_event(bench: B
     await bench.append(sick, 3)
     await bench.follow(Effects(), until=3)
     assert await bench.effects() == [(sick, 1), (sick, 2), (sick, 3)]
+
+
+async def test_a_stream_waits_until_its_last_dead_letter_is_released(bench: Bench) -> None:
+    sick = uuid4()
+    await bench.append(sick, events=2)
+    await bench.follow(Effects(poison=frozenset({(sick, 1)})), until=2)
+    await bench.rows("UPDATE dead_letters SET status = 'retried' WHERE status = 'parked'")
+    await bench.append(sick, 3)
+    await bench.follow(Effects(), until=3)
+    assert await bench.effects() == []
+
+
+async def test_the_position_never_goes_back(bench: Bench) -> None:
+    async with bench.runtime.pool.connection() as connection, connection.transaction():
+        guard = Guard(connection, NAME)
+        for position in (5, 3):
+            await guard.open(position=position, durable=True)
+        assert await guard.reached() == 5
 
 
 async def test_other_categories_only_move_the_position(bench: Bench) -> None:
