@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Final, Self
 
 import psycopg
-from psycopg_pool import PoolTimeout
 
 from infra.event_log import EventLog, Stored
 from infra.signals import EVENTS, Signals
@@ -45,7 +44,7 @@ class Feed:
     async def read(self, *, after: int, limit: int = 500, wait: float = 1.0) -> list[Stored]:
         """Give what was committed after a position, in commit order; after `wait` seconds without any, an empty list.
 
-        Raises psycopg.OperationalError or psycopg_pool.PoolTimeout when a reader behind the ring cannot reach the log.
+        Raises psycopg.OperationalError when a reader behind the ring cannot reach the log.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
@@ -72,7 +71,7 @@ class Feed:
         while True:
             try:
                 fresh = await self._log.read(after=self._newest, limit=_PAGE)
-            except (psycopg.OperationalError, PoolTimeout) as lost:
+            except psycopg.Error as lost:
                 _log.warning("cannot read the log: %s", type(lost).__name__)
                 fresh = []
             if fresh:

@@ -78,6 +78,6 @@ class Signals:
                         self.poke(channel)
                     async for notice in connection.notifies():
                         self.poke(notice.channel)
-            except psycopg.OperationalError as lost:
+            except psycopg.Error as lost:
                 _log.warning("not listening for signals, polling only: %s", type(lost).__name__)
             await asyncio.sleep(_RECONNECT_SECONDS)
