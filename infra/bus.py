@@ -115,8 +115,7 @@ class _Delivery:
         lease, renew = self._bus.lease, monotonic() >= self._renew_at
         free = max(0, self._concurrency - len(self._under_way))
         suspects = 0 if any(command.suspect for command in self._under_way.values()) else min(1, free)
-        async with self._bus.pool.connection() as connection, connection.transaction():
-            await connection.execute("SET LOCAL synchronous_commit = off")
+        async with self._bus.pool.connection() as connection:
             await settle(connection, done=self._done[:done], failed=self._failed[:failed])
             if renew and self._under_way:
                 await extend(connection, list(self._under_way), lease)

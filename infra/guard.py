@@ -19,8 +19,7 @@ WITH reached AS (
         position = greatest(subscription_positions.position, excluded.position), updated_at = now()
     RETURNING position
 )
-SELECT set_config('synchronous_commit', %(commit)s, true), pg_notify(%(channel)s, %(name)s || ' ' || position)
-FROM reached
+SELECT pg_notify(%(channel)s, %(name)s || ' ' || position) FROM reached
 """
 _SEEN: Final = """
 SELECT asked.stream_id, coalesce(seen.version, 0), EXISTS (
@@ -61,14 +60,9 @@ class Guard:
         row = await (await self._connection.execute(_REACHED, (self._subscription,))).fetchone()
         return int(row[0]) if row else 0
 
-    async def open(self, *, position: int, durable: bool) -> None:
+    async def open(self, position: int) -> None:
         """Go to a position, never back, and tell those who wait for it, once the transaction commits."""
-        values = {
-            "name": self._subscription,
-            "position": position,
-            "commit": "on" if durable else "off",
-            "channel": PROJECTED,
-        }
+        values = {"name": self._subscription, "position": position, "channel": PROJECTED}
         await self._connection.execute(_OPEN, values)
 
     async def seen(self, streams: Iterable[UUID]) -> dict[UUID, Seen]:

@@ -13,8 +13,11 @@ from schemas.commands import Queue, Sent, encode, queue_of
 from schemas.ids import new_id
 
 _POST: Final = """
-INSERT INTO outbox (message_id, queue, body)
-SELECT * FROM unnest(%b::uuid[], %b::text[], %b::bytea[]) ON CONFLICT (message_id) DO NOTHING
+WITH posted AS (
+    INSERT INTO outbox (message_id, queue, body)
+    SELECT * FROM unnest(%b::uuid[], %b::text[], %b::bytea[]) ON CONFLICT (message_id) DO NOTHING
+)
+SELECT pg_notify(%b, '')
 """
 # A row that was claimed before and has no error was in flight when its process ended. It may be what ended it, so such
 # rows are handed out one at a time: a command that kills processes uses up its own attempts, not its neighbours'.
@@ -71,8 +74,7 @@ async def post(connection: AsyncConnection, commands: Sequence[Sent]) -> None:
         return
     ids = [sent.message_id for sent in commands]
     queues: list[str] = [queue_of(sent.command) for sent in commands]
-    await connection.execute(_POST, (ids, queues, [encode(sent) for sent in commands]))
-    await connection.execute("SELECT pg_notify(%s, '')", (OUTBOX,))
+    await connection.execute(_POST, (ids, queues, [encode(sent) for sent in commands], OUTBOX))
 
 
 async def settle(connection: AsyncConnection, *, done: Sequence[int], failed: Sequence[Failed]) -> None:

@@ -41,14 +41,13 @@ class Subscription:
     `apply` gets each event once, per stream in version order, and writes through the connection that it is given, in
     the transaction that also remembers the event; it must not commit. When it raises, nothing of the batch has
     happened; what it does elsewhere may happen twice. An event that fails three times is parked in `dead_letters` with
-    all later events of its stream, while other streams go on.
+    all later events of its stream, while other streams go on. A crash of the database may undo the newest batches,
+    memory and effect together; they are then repeated.
     """
 
     name: str
     categories: frozenset[Category]
     apply: Apply
-    durable: bool = False
-    """False: a crash of the database may undo the newest batches, guard and effect together; they are then repeated."""
 
 
 async def follow(runtime: Runtime, subscription: Subscription) -> None:
@@ -95,7 +94,7 @@ class _Follower:
 
     async def _apply(self, batch: Sequence[Stored]) -> None:
         async with self._transaction() as (connection, guard):
-            await guard.open(position=batch[-1].position, durable=self._subscription.durable)
+            await guard.open(batch[-1].position)
             if wanted := [stored for stored in batch if stored.category in self._subscription.categories]:
                 await self._apply_new(connection, guard, wanted)
         self._runtime.signals.poke(PROJECTED)
@@ -136,7 +135,7 @@ class _Follower:
 
     async def _park(self, stored: Stored, fault: str) -> None:
         async with self._transaction() as (_, guard):
-            await guard.open(position=stored.position, durable=self._subscription.durable)
+            await guard.open(stored.position)
             await guard.park(stored, error=fault, attempts=_ATTEMPTS)
         self._runtime.signals.poke(PROJECTED)
 

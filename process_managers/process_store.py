@@ -25,8 +25,11 @@ ORDER BY deadline_at LIMIT %s FOR UPDATE SKIP LOCKED
 _STORE: Final = """
 INSERT INTO processes (process, process_id, tenant_id, phase, state, waiting_for, deadline_at,
     started_at, updated_at, ended_at)
-VALUES (%(process)s, %(process_id)s, %(tenant_id)s, %(phase)s, %(state)b, %(waiting_for)s, %(deadline_at)s,
-    %(now)s, %(now)s, %(ended_at)s)
+SELECT %(process)s, process_id, tenant_id, phase, state, waiting_for, deadline_at,
+    %(now)s, %(now)s, CASE WHEN ended THEN %(now)s::timestamptz END
+FROM unnest(%(process_id)s::uuid[], %(tenant_id)s::text[], %(phase)s::text[], %(state)b::bytea[],
+    %(waiting_for)s::text[], %(deadline_at)s::timestamptz[], %(ended)s::boolean[])
+    AS changed (process_id, tenant_id, phase, state, waiting_for, deadline_at, ended)
 ON CONFLICT (process, process_id) DO UPDATE SET phase = excluded.phase, state = excluded.state,
     waiting_for = excluded.waiting_for, deadline_at = excluded.deadline_at, updated_at = excluded.updated_at,
     ended_at = excluded.ended_at
@@ -55,8 +58,8 @@ async def store(
     connection: AsyncConnection, changed: Collection[Owned], commands: Sequence[Sent], now: datetime
 ) -> None:
     """Write states and commands in the caller's transaction: both happen or neither."""
-    async with connection.cursor() as cursor:
-        await cursor.executemany(_STORE, [_row(owned, now) for owned in changed])
+    if changed:
+        await connection.execute(_STORE, _rows(changed, now))
     await post(connection, commands)
 
 
@@ -65,16 +68,16 @@ def _by_order(rows: Sequence[tuple[str, bytes]]) -> dict[UUID, Owned]:
     return {each.process.order_id: each for each in owned}
 
 
-def _row(owned: Owned, now: datetime) -> dict[str, object]:
-    process = owned.process
+def _rows(changed: Collection[Owned], now: datetime) -> dict[str, object]:
+    processes = [owned.process for owned in changed]
     return {
         "process": PROCESS,
-        "process_id": process.order_id,
-        "tenant_id": owned.tenant_id,
-        "phase": process.phase,
-        "state": encode(process),
-        "waiting_for": waiting_for(process),
-        "deadline_at": process.deadline_at,
-        "ended_at": now if process.ended else None,
         "now": now,
+        "process_id": [process.order_id for process in processes],
+        "tenant_id": [owned.tenant_id for owned in changed],
+        "phase": [process.phase for process in processes],
+        "state": [encode(process) for process in processes],
+        "waiting_for": [waiting_for(process) for process in processes],
+        "deadline_at": [process.deadline_at for process in processes],
+        "ended": [process.ended for process in processes],
     }

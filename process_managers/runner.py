@@ -54,12 +54,12 @@ def _subject(command: Command) -> str:
 
 
 def subscription(deadlines: Deadlines, now: Callable[[], datetime]) -> Subscription:
-    """Give the subscription that runs the process; what it sends must survive a crash, so it is durable."""
+    """Give the subscription that runs the process."""
 
     async def apply(connection: AsyncConnection, batch: Sequence[Stored]) -> None:
         await run(connection, batch, deadlines=deadlines, now=now())
 
-    return Subscription(PROCESS, frozenset({"order", "stock", "payment"}), apply, durable=True)
+    return Subscription(PROCESS, frozenset({"order", "stock", "payment"}), apply)
 
 
 async def run(connection: AsyncConnection, batch: Sequence[Stored], *, deadlines: Deadlines, now: datetime) -> None:

@@ -185,8 +185,7 @@ async def test_a_deadline_column_that_the_state_does_not_know_is_put_right(fulfi
     assert await fulfilment.rows("SELECT deadline_at FROM processes") == [(None,)]
 
 
-def test_the_subscription_hears_everything_about_orders_and_survives_a_crash() -> None:
+def test_the_subscription_hears_everything_about_orders() -> None:
     described = subscription(DEADLINES, lambda: NOON)
     assert described.name == "order_fulfilment"
     assert described.categories == {"order", "stock", "payment"}
-    assert described.durable
