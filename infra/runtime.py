@@ -55,7 +55,8 @@ async def _check(connection: AsyncConnection[Any]) -> None:
 async def open_runtime(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterator[Runtime]:
     """Open every connection, give the runtime, and close them in reverse."""
     dsn = settings.postgres_dsn.get_secret_value()
-    options = f"-c synchronous_commit=off -c statement_timeout={settings.statement_timeout_ms} -c lock_timeout={settings.lock_timeout_ms}"
+    limits = f"-c statement_timeout={settings.statement_timeout_ms} -c lock_timeout={settings.lock_timeout_ms}"
+    options = f"-c synchronous_commit=off {limits}"
     pool = AsyncConnectionPool(
         dsn,
         kwargs={"autocommit": True, "options": options},
