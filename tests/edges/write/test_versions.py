@@ -47,3 +47,11 @@ async def test_a_malformed_if_match_is_refused(shop: Shop, given: str) -> None:
     refused = await shop.client.post("/v1/products/COFFEE/retirement", headers=headers)
     assert (refused.status_code, refused.json()["type"]) == (400, "/problems/if-match-malformed")
     assert await shop.topics() == ["product.listed.v1"]
+
+
+async def test_who_saw_another_version_is_told_that_rather_than_what_the_rules_say(shop: Shop) -> None:
+    await shop.sell_coffee()
+    await shop.post("/v1/products/COFFEE/retirement")
+    price = {"price": {"amount": 1, "currency": "EUR"}}
+    assert (await shop.post("/v1/products/COFFEE/price", price, version=1)).status_code == 412
+    assert (await shop.post("/v1/products/COFFEE/price", price, version=2)).status_code == 409
