@@ -1,4 +1,4 @@
--- Decide and store a batch of commands; one row per command, in the order asked. Runs under the lock of `infra.log_lock`.
+-- Decide and store a batch of commands; one row per command, in the order asked. Runs under LOG_LOCK.
 -- Placeholders: per command tenant, subject, key, fingerprint, response;
 -- per stream of a command its number, the stream, the version that the log must have;
 -- per event its command's number, stream, version, topic, state.
