@@ -121,13 +121,9 @@ class OrderFulfilment:
 
     def with_stock(self, sku: str, stock: Stock, *, unless: tuple[Stock, ...] = ()) -> "OrderFulfilment":
         """Note what became of the stock of one line, unless its present state says more."""
-        return replace(
-            self,
-            lines=tuple(
-                replace(line, stock=stock) if line.sku == sku and line.stock not in unless else line
-                for line in self.lines
-            ),
-        )
+        changed = (line.sku == sku and line.stock not in unless for line in self.lines)
+        lines = (replace(line, stock=stock) if new else line for line, new in zip(self.lines, changed, strict=True))
+        return replace(self, lines=tuple(lines))
 
     @property
     def uncaptured(self) -> tuple[UUID, ...]:

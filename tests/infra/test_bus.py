@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
+from infra.bus import LADDER as LADDER_OF_THE_BUS
 from infra.bus import Handle, OutboxBus, post
 from infra.signals import Signals
 from schemas.commands import Sent
@@ -157,18 +158,23 @@ async def test_a_failed_command_is_delivered_again_until_it_succeeds(outbox: Out
 
 
 async def test_a_failed_command_waits_on_its_step_of_the_ladder(outbox: Outbox) -> None:
-    bus = OutboxBus(outbox.pool, outbox.signals)
+    ladder = [timedelta(minutes=minutes) for minutes in (10, 20, 30)]
+    bus = OutboxBus(outbox.pool, outbox.signals, ladder=ladder)
     bus.consume("orders.inbox", refusing(9, outbox.take), concurrency=1)
     running = asyncio.create_task(bus.run())
     await outbox.post(*some(1))
     waits = "SELECT available_at - now() FROM outbox WHERE last_error IS NOT NULL AND attempts = %d"
-    for attempt, least, most in ((1, 0.5, 1), (2, 9, 10), (3, 59, 60), (4, 599, 600)):
+    for attempt, pause in enumerate(ladder, start=1):
         [(wait,)] = await eventually(partial(outbox.rows, waits % attempt))
-        assert timedelta(seconds=least) < wait <= timedelta(seconds=most)
+        assert pause - timedelta(minutes=5) < wait <= pause
         await outbox.rows("UPDATE outbox SET available_at = now() RETURNING 1")
     await eventually(partial(outbox.rows, "SELECT FROM dead_letters"))
     running.cancel()
     await asyncio.wait([running])
+
+
+def test_the_ladder_begins_with_a_second_and_ends_with_ten_minutes() -> None:
+    assert [pause.total_seconds() for pause in LADDER_OF_THE_BUS] == [1, 10, 60, 600]
 
 
 async def test_a_command_that_fails_on_every_step_is_parked_with_its_reason_and_body(outbox: Outbox) -> None:

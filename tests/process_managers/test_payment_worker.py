@@ -250,6 +250,37 @@ async def test_every_lost_answer_is_found_by_its_key(payments: Payments) -> None
     assert [entry["kind"] for entry in await payments.ledger()] == ["authorise", "capture", "refund"]
 
 
+class SecondWaits(AnswersLost):
+    """Answers the first question once there is a second, and that one when it is told to."""
+
+    def __init__(self, acquirer: HttpAcquirer) -> None:
+        super().__init__(acquirer)
+        self.questions = 0
+        self.both_asked = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def void(self, payment_id: UUID) -> Answer:
+        self.questions += 1
+        if self.questions == 2:
+            self.both_asked.set()
+            await self.go_on.wait()
+        await self.both_asked.wait()
+        return await super().void(payment_id)
+
+
+async def test_a_delivery_that_was_overtaken_by_its_repeat_reports_nothing(payments: Payments) -> None:
+    acquirer = SecondWaits(payments.acquirer)
+    worker = PaymentWorker(payments.pool, acquirer, now=lambda: NOON)
+    message = sent(void())
+    deliveries = [asyncio.create_task(worker.handle(message)) for _ in range(2)]
+    await asyncio.wait(deliveries, return_when=asyncio.FIRST_COMPLETED)
+    async with payments.pool.connection() as connection:
+        await connection.execute("DELETE FROM outbox")
+    acquirer.go_on.set()
+    await asyncio.gather(*deliveries)
+    assert await payments.results() == []
+
+
 async def test_the_books_survive_a_restart_and_so_do_their_answers(tmp_path: Path) -> None:
     key, books = payment_id(ORDER_ID), tmp_path / "ledger.sqlite"
     async with serve_acquirer(books) as url, HttpAcquirer(url) as acquirer:

@@ -1,8 +1,10 @@
 """The process on a real database: states, deadlines and commands change together or not at all."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +12,7 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from infra.event_log import Stored
-from process_managers.deadlines import tell
+from process_managers.deadlines import keep_time, tell
 from process_managers.runner import run, subscription
 from schemas.commands import Command, Sent, decode
 from schemas.events import Event
@@ -32,6 +34,7 @@ from tests.examples import (
     uuid,
 )
 from tests.process_managers.story import AUTHORISE, BOTH_RESERVED, DEADLINES, REQUEST, RESERVE, TO_CONFIRMED, cancel
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.servers
 
@@ -173,6 +176,23 @@ async def test_several_timers_do_not_tell_the_same_deadline(fulfilment: Fulfilme
     async with fulfilment.pool.connection() as connection, connection.transaction():
         await connection.execute("SELECT FROM processes FOR UPDATE")
         assert await fulfilment.is_told_the_time(NOON + DEADLINES.stock) == 0
+
+
+async def test_the_timer_goes_on_after_its_connection_was_cut(fulfilment: Fulfilment, database: str) -> None:
+    clock = [NOON]
+    await fulfilment.hears(placed())
+    async with open_pool(f"{database}&application_name=timer") as pool:
+        timer = asyncio.create_task(keep_time(pool, DEADLINES, lambda: clock[0]))
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'timer'"
+        await eventually(partial(fulfilment.rows, cut))
+        clock[0] += DEADLINES.stock
+
+        async def is_cancelling() -> bool:
+            return cancel("stock_deadline") in await fulfilment.asked()
+
+        await eventually(is_cancelling)
+        timer.cancel()
+        await asyncio.wait([timer])
 
 
 async def test_a_deadline_column_that_the_state_does_not_know_is_put_right(fulfilment: Fulfilment) -> None:
