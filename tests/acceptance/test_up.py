@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.acceptance.driver import Shop
-from tests.running import FREE_PORTS, Up, command, environment, running, start, until
+from tests.running import FREE_PORTS, Up, command, environment, running, until
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,9 @@ def test_nothing_personal_and_no_token_is_logged(watched: Watched, http: httpx.C
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_everything_and_takes_the_ready_file_away(tmp_path: Path, number: signal.Signals) -> None:
-    up = start(tmp_path)
-    servers = children(up.process.pid)
-    assert up.stop(number) == 0
+    with running(tmp_path) as up:
+        servers = children(up.process.pid)
+        assert up.stop(number) == 0
     assert not up.ready_file.exists()
     assert list((tmp_path / "run").iterdir()) == []
     assert psutil.wait_procs(servers, timeout=10)[1] == []
@@ -110,22 +110,44 @@ def test_without_a_data_folder_nothing_stays(tmp_path: Path) -> None:
 
 
 def test_a_lost_server_ends_the_platform_with_a_sentence(tmp_path: Path) -> None:
-    up = start(tmp_path)
-    (valkey,) = (child for child in children(up.process.pid) if child.name() == "valkey-server")
-    valkey.kill()
-    assert up.process.wait(30) == 1
+    with running(tmp_path) as up:
+        (valkey,) = (child for child in children(up.process.pid) if child.name() == "valkey-server")
+        valkey.kill()
+        assert up.process.wait(30) == 1
     told = (tmp_path / "output").read_text()
     assert "Valkey ended by itself" in told
     assert "Traceback" not in told
     assert not up.ready_file.exists()
 
 
+def test_a_part_that_cannot_start_is_named_and_nothing_is_left_running(tmp_path: Path) -> None:
+    settings = {**environment(tmp_path), "ORDERFLOW_HOST": "203.0.113.1"}
+    started = command("up", "--data", tmp_path / "data", "--ready-file", tmp_path / "ready.json")
+    done = subprocess.run(started, env=settings, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("the acquirer could not start: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "ready.json").exists()
+    assert str(tmp_path) not in " ".join(" ".join(process.info["cmdline"] or ()) for process in processes())
+
+
+def test_a_signal_while_starting_ends_cleanly(tmp_path: Path) -> None:
+    process = subprocess.Popen(command("up", "--data", tmp_path / "data"), env=environment(tmp_path))
+    until(lambda: (tmp_path / "data" / "postgres").exists() or None)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert str(tmp_path) not in " ".join(" ".join(each.info["cmdline"] or ()) for each in processes())
+
+
 def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
-    up: Up = start(tmp_path)
-    servers = children(up.process.pid)
-    os.kill(up.process.pid, signal.SIGSTOP)
-    os.kill(up.process.pid, signal.SIGINT)
-    os.kill(up.process.pid, signal.SIGCONT)
-    up.process.send_signal(signal.SIGTERM)
-    assert up.process.wait(30) in {0, 130}
+    with running(tmp_path) as up:
+        servers = children(up.process.pid)
+        os.kill(up.process.pid, signal.SIGSTOP)
+        os.kill(up.process.pid, signal.SIGINT)
+        os.kill(up.process.pid, signal.SIGCONT)
+        assert up.stop() in {0, 130}
     assert psutil.wait_procs(servers, timeout=30)[1] == []
+
+
+def processes() -> Iterator[psutil.Process]:
+    return psutil.process_iter(["cmdline"])
