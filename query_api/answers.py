@@ -45,6 +45,11 @@ class Answers:
             await self._positions.reach(read_model, asked.min_position, within=asked.wait)
         return self._positions.of(read_model)
 
+    async def known(self, asked: Fresh) -> None:
+        """Raise PositionUnknown when `min_position` is one that no write has answered."""
+        if asked.min_position is not None:
+            await self._positions.known(asked.min_position)
+
     async def page(self, request: Request, by: Caller, asked: Paged, listing: Listing[R]) -> Response:
         """Answer with one page of a list. Raises CursorRefused, ReadModelBehind."""
         context = (request.url.path, *sight(by), asked.question())

@@ -41,7 +41,10 @@ REFUSED: Final[dict[int | str, dict[str, Any]]] = {
 READS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"headers": _HEADERS},
     304: {"description": "The client already has it (`If-None-Match`)."},
-    400: problem("`cursor-refused`: not a cursor of this caller for this query."),
+    400: problem(
+        "`cursor-refused`: not a cursor of this caller for this query. "
+        "`position-unknown`: no write has answered with this `min_position`."
+    ),
     **REFUSED,
     503: problem(
         "`read-model-behind`: `min_position` was not reached in time. `*-away`, `unavailable`: a store is away."

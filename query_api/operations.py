@@ -99,6 +99,7 @@ def figure_routes(answers: Answers, auth: Auth, redis: Redis, now: Callable[[], 
         request: Request, by: Annotated[Caller, staff], asked: Annotated[Fresh, Query()]
     ) -> Response:
         """Give the live figures, whole and of one moment; 503 when they cannot be read or are being counted anew."""
+        await answers.known(asked)
         figures = await live.dashboard_at(redis, by.tenant_id, now(), asked.min_position or 0, within=asked.wait)
         return answered(request, figures, figures.position)
 

@@ -47,7 +47,10 @@ OrderSort = Literal["placed_at", "-placed_at", "total", "-total", "updated_at", 
 
 
 class Fresh(BaseModel):
-    """Read your own writes: the answer holds everything up to `min_position`, or is 503 `read-model-behind`."""
+    """Read your own writes: the answer holds everything up to `min_position`, or is 503 `read-model-behind`.
+
+    A position that no write has answered is 400 `position-unknown`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 

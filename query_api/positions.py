@@ -14,6 +14,7 @@ from infra.signals import PROJECTED, Signals
 POLL_SECONDS: Final = 0.25
 RETRY_AFTER_SECONDS: Final = 1
 
+_HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
 _READ: Final = "SELECT subscription, position FROM subscription_positions"
 
 _log: Final = logging.getLogger(__name__)
@@ -21,6 +22,10 @@ _log: Final = logging.getLogger(__name__)
 
 class ReadModelBehind(Exception):  # noqa: N818  # a state of the world, not a fault
     """The read model did not reach the position asked for within the time that the caller would wait."""
+
+
+class PositionUnknown(Exception):  # noqa: N818  # a state of the world
+    """No write has answered with the position asked for: the log is not that long."""
 
 
 class Positions:
@@ -37,13 +42,26 @@ class Positions:
         return self._positions.get(read_model, 0)
 
     async def reach(self, read_model: str, position: int, *, within: float | None) -> None:
-        """Return when the read model holds all up to `position`; raises ReadModelBehind after `within` seconds."""
+        """Return when the read model holds all up to `position`.
+
+        Raises PositionUnknown at once, ReadModelBehind after `within` seconds.
+        """
+        if self.of(read_model) >= position:
+            return
+        await self.known(position)
         try:
             async with asyncio.timeout(within):
                 while self.of(read_model) < position:
                     await self._read.wait()
         except TimeoutError:
             raise ReadModelBehind from None
+
+    async def known(self, position: int) -> None:
+        """Raise PositionUnknown unless the log has reached `position`, however far the read models are."""
+        async with self._pool.connection() as connection:
+            head = await (await connection.execute(_HEAD)).fetchone()
+        if head is None or position > head[0]:
+            raise PositionUnknown
 
     async def watch(self) -> None:
         """Keep the positions fresh until cancelled. An unreachable database leaves the last ones standing."""

@@ -12,13 +12,16 @@ from starlette.responses import Response
 from infra.problems import Problem, document, install_problems
 from query_api.cursors import CursorRefused
 from query_api.live import FiguresAway
-from query_api.positions import ReadModelBehind
+from query_api.positions import PositionUnknown, ReadModelBehind
 
 _AGAIN: Final = {"retry-after": "1"}
 _AWAY: Final = Problem(503, headers=_AGAIN)
 PROBLEMS: Final[dict[type[Exception], Problem]] = {
     CursorRefused: Problem(
         400, "cursor-refused", "This cursor was not given to this caller for this query. Begin again without it."
+    ),
+    PositionUnknown: Problem(
+        400, "position-unknown", "No write has answered with this `min_position`: the log is not that long."
     ),
     ReadModelBehind: Problem(
         503, "read-model-behind", "The view has not reached `min_position` yet. Try again soon.", headers=_AGAIN

@@ -113,8 +113,16 @@ async def test_the_dashboard_of_another_tenant_is_its_own(shop: Shop, rival: Sho
 
 
 async def test_a_dashboard_that_is_behind_is_not_shown(shop: Shop) -> None:
-    answer = await shop.get("/v1/dashboard", query={"min_position": 2**62, "wait": 0.01})
+    await shop.get("/v1/dashboard")
+    await shop.platform.runtime.redis.client_pause(400, all=False)
+    await shop.placed()
+    answer = await shop.get("/v1/dashboard", query={"wait": 0.01})
     assert (answer.status_code, answer.json()["type"]) == (503, "/problems/read-model-behind")
+
+
+async def test_a_dashboard_is_not_awaited_at_a_position_that_no_write_has_answered(shop: Shop) -> None:
+    answer = await shop.get("/v1/dashboard", query={"min_position": 2**62})
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/position-unknown")
 
 
 async def test_lost_figures_are_away_and_never_an_old_total(shop: Shop) -> None:

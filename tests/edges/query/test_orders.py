@@ -26,9 +26,17 @@ async def test_events_of_other_kinds_do_not_hold_up_a_view_that_is_not_about_the
 
 
 async def test_a_view_that_does_not_get_there_in_time_is_said_to_be_behind(shop: Shop) -> None:
-    answer = await shop.get("/v1/orders", query={"min_position": 2**62, "wait": 0.05})
+    async with shop.platform.runtime.pool.connection() as connection, connection.transaction():
+        await connection.execute("SELECT FROM subscription_positions FOR UPDATE")
+        await shop.placed()
+        answer = await shop.get("/v1/orders", query={"wait": 0.05})
     assert (answer.status_code, answer.json()["type"]) == (503, "/problems/read-model-behind")
     assert answer.headers["retry-after"] == "1"
+
+
+async def test_a_position_that_no_write_has_answered_is_refused(shop: Shop) -> None:
+    answer = await shop.get("/v1/orders", query={"min_position": 2**62})
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/position-unknown")
 
 
 async def test_a_customer_sees_only_the_own_orders(shop: Shop) -> None:
