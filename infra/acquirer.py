@@ -4,14 +4,17 @@ from types import TracebackType
 from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
-import httpx
+import aiohttp
 from pydantic import Field, TypeAdapter
 
 from schemas.base import Identifier, Message
 from schemas.money import Money
 
-_TIMEOUT: Final = httpx.Timeout(4.0, connect=1.0)
-_LIMITS: Final = httpx.Limits(max_connections=32, max_keepalive_connections=32)
+_SECONDS: Final = 4.0
+_CONNECTIONS: Final = 32
+_JSON: Final = {"content-type": "application/json"}
+_NOT_FOUND: Final = 404
+_SERVER_ERRORS: Final = 500
 _TRY_AGAIN: Final = frozenset({408, 425, 429})
 
 
@@ -45,23 +48,26 @@ class OutcomeUnknown(Exception):  # noqa: N818  # a state of the world
 
 
 class HttpAcquirer:
-    """Each call is idempotent by its key.
+    """Each call is idempotent by its key. Use as an async context manager.
 
-    Raises OutcomeUnknown when the answer is lost, late or 5xx, and httpx.HTTPStatusError when the acquirer calls the
-    request itself wrong, which only a defect can bring about.
+    Raises OutcomeUnknown when the answer is lost, late or 5xx, and aiohttp.ClientResponseError when the acquirer calls
+    the request itself wrong, which only a defect can bring about.
     """
 
-    def __init__(self, url: str, *, timeout: httpx.Timeout = _TIMEOUT) -> None:
-        self._client = httpx.AsyncClient(base_url=url, timeout=timeout, limits=_LIMITS, trust_env=False)
+    def __init__(self, url: str, *, seconds: float = _SECONDS) -> None:
+        """An answer that takes longer than `seconds` is late."""
+        self._url = url
+        self._timeout = aiohttp.ClientTimeout(total=seconds)
 
     async def __aenter__(self) -> Self:
-        await self._client.__aenter__()
+        connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
+        self._session = aiohttp.ClientSession(self._url, connector=connector, timeout=self._timeout)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.__aexit__(kind, error, trace)
+        await self._session.close()
 
     async def authorise(self, payment_id: UUID, amount: Money, payment_token: str) -> Answer:
         return await self._put(f"/payments/{payment_id}", AuthoriseBody(amount=amount, payment_token=payment_token))
@@ -76,25 +82,22 @@ class HttpAcquirer:
         return await self._put(f"/payments/{payment_id}/refunds/{refund_id}", AmountBody(amount=amount))
 
     async def find(self, key: UUID) -> Answer | None:
-        response = await self._ask("GET", f"/operations/{key}", None)
-        return None if response.status_code == httpx.codes.NOT_FOUND else _answer(response)
+        try:
+            return await self._ask("GET", f"/operations/{key}")
+        except aiohttp.ClientResponseError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
 
     async def _put(self, path: str, body: Message | None) -> Answer:
-        return _answer(await self._ask("PUT", path, body))
+        return await self._ask("PUT", path, None if body is None else body.model_dump_json())
 
-    async def _ask(self, method: str, path: str, body: Message | None) -> httpx.Response:
-        content = None if body is None else body.model_dump_json()
+    async def _ask(self, method: str, path: str, body: str | None = None) -> Answer:
         try:
-            response = await self._client.request(
-                method, path, content=content, headers={"content-type": "application/json"}
-            )
-        except httpx.TransportError as error:
+            async with self._session.request(method, path, data=body, headers=_JSON) as response:
+                if response.status >= _SERVER_ERRORS or response.status in _TRY_AGAIN:
+                    raise OutcomeUnknown(f"{method} was answered with {response.status}")
+                response.raise_for_status()
+                return ANSWER.validate_json(await response.read())
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
             raise OutcomeUnknown(f"{method} was not answered: {type(error).__name__}") from error
-        if response.is_server_error or response.status_code in _TRY_AGAIN:
-            raise OutcomeUnknown(f"{method} was answered with {response.status_code}")
-        return response
-
-
-def _answer(response: httpx.Response) -> Answer:
-    response.raise_for_status()
-    return ANSWER.validate_json(response.content)

@@ -4,6 +4,7 @@ import sqlite3
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,7 @@ _CATCH: Final = """
 INSERT INTO mails (message_id, recipient, subject, order_id, received_at, raw) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (message_id, recipient) DO UPDATE SET repeats = repeats + 1
 """
+_HEADERS: Final = BytesHeaderParser(policy=policy.default)
 _SELECT: Final = "SELECT mail_id, message_id, recipient, subject, order_id, received_at, repeats"
 
 
@@ -64,7 +66,7 @@ class CaughtMail:
 
     def catch(self, raw: bytes, recipient: str) -> None:
         """Keep a mail, or count it when it has come before."""
-        message = _parsed(raw)
+        message = _HEADERS.parsebytes(raw)
         order_id = message[ORDER_HEADER]
         values = (
             str(message["Message-ID"] or f"<{new_id()}@without.id>"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import aiohttp
 import httpx
 import pytest
 from psycopg_pool import AsyncConnectionPool
@@ -37,7 +38,7 @@ from tests.examples import NOON, ORDER_ID, OTHER_SHIPMENT_ID, SHIPMENT_ID, TOTAL
 
 pytestmark = pytest.mark.servers
 
-PATIENCE = httpx.Timeout(0.5)
+PATIENCE = 0.5
 
 
 @dataclass
@@ -73,7 +74,7 @@ async def payments(database: str, tmp_path: Path) -> AsyncIterator[Payments]:
     async with (
         open_pool(database) as pool,
         serve_acquirer(tmp_path / "ledger.sqlite") as url,
-        HttpAcquirer(url, timeout=PATIENCE) as acquirer,
+        HttpAcquirer(url, seconds=PATIENCE) as acquirer,
     ):
         yield Payments(pool, PaymentWorker(pool, acquirer, now=lambda: NOON), acquirer, url)
 
@@ -203,7 +204,7 @@ async def test_a_refused_void_leaves_the_capture_of_other_shipments_possible(pay
 
 async def test_a_key_is_never_used_for_another_amount(payments: Payments) -> None:
     await payments.does(authorise())
-    with pytest.raises(httpx.HTTPStatusError):
+    with pytest.raises(aiohttp.ClientResponseError):
         await payments.does(authorise(euros(1)))
 
 
@@ -213,7 +214,7 @@ async def test_a_command_for_somebody_else_is_not_swallowed(payments: Payments) 
 
 
 async def test_an_acquirer_that_cannot_be_reached_leaves_the_outcome_unknown() -> None:
-    async with HttpAcquirer("http://127.0.0.1:9", timeout=PATIENCE) as nobody:
+    async with HttpAcquirer("http://127.0.0.1:9", seconds=PATIENCE) as nobody:
         with pytest.raises(OutcomeUnknown):
             await nobody.void(payment_id(ORDER_ID))
 
