@@ -76,7 +76,7 @@ class Feed:
                 fresh = []
             if fresh:
                 self._grow(fresh)
-            else:
+            if len(fresh) < _PAGE:
                 await waiter.wait(_POLL_SECONDS)
 
     def _grow(self, fresh: list[Stored]) -> None:

@@ -1,11 +1,13 @@
 """How ids are made: UUIDv7 for what is new, UUIDv5 for what must be found again from what it belongs to."""
 
+from functools import lru_cache
 from typing import Final
 from uuid import UUID, uuid5
 
 import uuid_utils.compat
 
 _NAMESPACE: Final = UUID("6f9619ff-8b86-5d11-b42d-00c04fc964ff")
+_REMEMBERED: Final = 8_192
 
 
 def new_id() -> UUID:
@@ -13,11 +15,13 @@ def new_id() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
+@lru_cache(_REMEMBERED)
 def product_id(tenant_id: str, sku: str) -> UUID:
     """Stream of a product: one per tenant and SKU, so a SKU cannot be listed twice."""
     return uuid5(_NAMESPACE, f"product/{tenant_id}/{sku}")
 
 
+@lru_cache(_REMEMBERED)
 def stock_id(tenant_id: str, sku: str) -> UUID:
     """Stream of the stock of one SKU of one tenant."""
     return uuid5(_NAMESPACE, f"stock/{tenant_id}/{sku}")

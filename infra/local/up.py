@@ -30,6 +30,7 @@ from infra.local.ready import Ready, announced
 from infra.local.screen import Screen
 from infra.local.servers import LocalServers
 from infra.migrate import is_current
+from infra.pauses import shorten_pauses
 from infra.settings import Settings
 
 SUBJECT: Final = "you"
@@ -98,6 +99,7 @@ async def _run(settings: Settings, servers: LocalServers, options: Options, told
         ready = _ready(settings, urls, folder, tenant_id)
         api = Api(http, ready.write_url, ready.query_url, ready.token)
         await seed(api, STARTER)
+        shorten_pauses()
         files = [settings.run_dir.expanduser() / f"{ready.pid}.json"]
         files += [options.ready_file] if options.ready_file else []
         screen.tell_ready(ready, avoided)
