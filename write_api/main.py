@@ -61,7 +61,6 @@ async def opened(runtime: Runtime) -> AsyncIterator[tuple[WriteApi, str]]:
             Appender(
                 settings.postgres_dsn.get_secret_value(),
                 runtime.pool,
-                signals=runtime.signals,
                 lock_timeout=settings.lock_timeout_ms / 1_000,
                 statement_timeout=settings.statement_timeout_ms / 1_000,
             )

@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from infra.auth import Auth
 from infra.http import serve
+from infra.pauses import shorten_pauses
 from infra.problems import install_problems
 from infra.runtime import open_runtime
 from infra.settings import Settings
@@ -118,6 +119,7 @@ def _libpq(dsn: str) -> dict[str, str]:
 
 
 async def _stay(ready: Path, url: str) -> None:
+    shorten_pauses()
     unfinished = ready.with_suffix(".part")
     unfinished.write_text(url)
     unfinished.rename(ready)
