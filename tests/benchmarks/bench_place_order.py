@@ -23,7 +23,7 @@ from infra.migrate import migrate
 from tests.benchmarks.order_servers import settings_for
 from tests.benchmarks.wire import Wire
 
-CONNECTIONS = 32
+CONNECTIONS = 64
 WARM_SECONDS = 1.0
 SECONDS = 4.0
 ROUNDS = 3
