@@ -141,7 +141,7 @@ class _Follower:
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[tuple[AsyncConnection[Any], Guard]]:
-        async with self._runtime.pool.connection() as connection, connection.transaction():
+        async with self._runtime.pool.connection() as connection, connection.pipeline(), connection.transaction():
             yield connection, Guard(connection, self._subscription.name)
 
 

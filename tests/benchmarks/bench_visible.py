@@ -83,7 +83,7 @@ async def settled(platform: Up, placed: int) -> None:
 
 async def paced(platform: Up, rate: float) -> list[float]:
     """Place orders at a steady rate, on time even when answers are late; seconds from accepted to readable, each."""
-    idle: asyncio.Queue[tuple[Wire, Wire]] = asyncio.Queue()
+    idle: asyncio.LifoQueue[tuple[Wire, Wire]] = asyncio.LifoQueue()
     waits: list[float] = []
 
     async def one(number: int) -> None:

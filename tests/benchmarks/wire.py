@@ -26,7 +26,7 @@ class Wire:
         self._common = f"host: {self._host}:{self._port}\r\nauthorization: Bearer {token}\r\n".encode()
 
     async def __aenter__(self) -> Self:
-        self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
+        await self._connect()
         return self
 
     async def __aexit__(
@@ -43,7 +43,13 @@ class Wire:
         )
         return await self._ask(head % (path.encode(), self._common, key.encode(), len(body)) + body)
 
+    async def _connect(self) -> None:
+        self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
+
     async def _ask(self, request: bytes) -> Answer:
+        if self._reader.at_eof():  # the server ends connections that are idle for long
+            self._writer.close()
+            await self._connect()
         self._writer.write(request)
         head = await self._reader.readuntil(b"\r\n\r\n")
         length = 0
