@@ -13,6 +13,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from infra.outbox import Claimed, Failed, claim, extend, give_back, post, settle
+from infra.pace import Pace
 from infra.signals import OUTBOX, Signals
 from schemas.commands import Queue, Sent, decode
 
@@ -25,6 +26,7 @@ LADDER: Final = (timedelta(seconds=1), timedelta(seconds=10), timedelta(minutes=
 """Pause after the first, second, ... failed delivery. A failure after the last pause parks the command."""
 
 _POLL_SECONDS: Final = 0.25
+_TURN_SECONDS: Final = 0.02
 _RECONNECT_SECONDS: Final = 0.5
 _LEASE: Final = timedelta(seconds=6)
 _HANDLE_SECONDS: Final = 60
@@ -85,8 +87,9 @@ class _Delivery:
 
     def __init__(self, bus: _Sharing, queue: Queue, handle: Handle, concurrency: int) -> None:
         self._bus = bus
-        self._waiter = bus.signals.waiter(OUTBOX)
+        self._waiter = bus.signals.waiter(OUTBOX[queue])
         self._queue: Queue = queue
+        self._pace = Pace(_TURN_SECONDS)
         self._handle = handle
         self._concurrency = concurrency
         self._under_way: dict[int, Claimed] = {}
@@ -98,6 +101,7 @@ class _Delivery:
         try:
             async with asyncio.TaskGroup() as handling:
                 while True:
+                    await self._pace.keep()
                     try:
                         claimed = await self._turn()
                     except psycopg.OperationalError as error:

@@ -11,10 +11,12 @@ from typing import Final, Self
 import psycopg
 
 from infra.event_log import EventLog, Stored
+from infra.pace import Pace
 from infra.signals import EVENTS, Signals
 from infra.stopping import stop
 
 _POLL_SECONDS: Final = 0.25
+_PACE_SECONDS: Final = 0.003
 _PAGE: Final = 1_000
 _RING: Final = 8_192
 _position: Final = attrgetter("position")
@@ -67,8 +69,9 @@ class Feed:
             await stop([self._following])
 
     async def _follow(self) -> None:
-        waiter = self._signals.waiter(EVENTS)
+        waiter, pace = self._signals.waiter(EVENTS), Pace(_PACE_SECONDS)
         while True:
+            await pace.keep()
             try:
                 fresh = await self._log.read(after=self._newest, limit=_PAGE)
             except psycopg.Error as lost:

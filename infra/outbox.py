@@ -17,7 +17,7 @@ WITH posted AS (
     INSERT INTO outbox (message_id, queue, body)
     SELECT * FROM unnest(%b::uuid[], %b::text[], %b::bytea[]) ON CONFLICT (message_id) DO NOTHING
 )
-SELECT pg_notify(%b, '')
+SELECT pg_notify(channel, '') FROM unnest(%b::text[]) AS woken (channel)
 """
 # A row that was claimed before and has no error was in flight when its process ended. It may be what ended it, so such
 # rows are handed out one at a time: a command that kills processes uses up its own attempts, not its neighbours'.
@@ -73,8 +73,9 @@ async def post(connection: AsyncConnection, commands: Sequence[Sent]) -> None:
     if not commands:
         return
     ids = [sent.message_id for sent in commands]
-    queues: list[str] = [queue_of(sent.command) for sent in commands]
-    await connection.execute(_POST, (ids, queues, [encode(sent) for sent in commands], OUTBOX))
+    queues = [queue_of(sent.command) for sent in commands]
+    bodies = [encode(sent) for sent in commands]
+    await connection.execute(_POST, (ids, list[str](queues), bodies, [OUTBOX[queue] for queue in set(queues)]))
 
 
 async def settle(connection: AsyncConnection, *, done: Sequence[int], failed: Sequence[Failed]) -> None:

@@ -36,7 +36,7 @@ class Settings(BaseSettings):
         default=SecretStr("redis://127.0.0.1:6379/0"),
         description="The Redis-protocol server of the live views; the embedded profile starts its own.",
     )
-    pool_size: int = Field(default=10, gt=1, description="The most connections a process holds to the database.")
+    pool_size: int = Field(default=20, gt=1, description="The most connections a process holds to the database.")
     lock_timeout_ms: Milliseconds = Field(
         default=3_000, description="How long a statement waits for a lock before the caller is told to come back."
     )

@@ -3,21 +3,24 @@
 import asyncio
 import logging
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, get_args
 from weakref import WeakSet
 
 import psycopg
 from psycopg import sql
 
 from infra.stopping import stop
+from schemas.commands import Queue
 
 EVENTS: Final = "orderflow_events"
 PROJECTED: Final = "orderflow_projected"
-OUTBOX: Final = "orderflow_outbox"
+OUTBOX: Final[Mapping[Queue, str]] = {queue: f"orderflow_outbox_{queue}" for queue in get_args(Queue)}
+"""One channel per queue, so that a command wakes the one consumer that it is for."""
 
-_CHANNELS: Final = (EVENTS, PROJECTED, OUTBOX)
+_CHANNELS: Final = (EVENTS, PROJECTED, *OUTBOX.values())
 _RECONNECT_SECONDS: Final = 0.5
 _log: Final = logging.getLogger(__name__)
 

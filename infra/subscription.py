@@ -15,6 +15,7 @@ from psycopg import AsyncConnection
 
 from infra.event_log import Stored, load
 from infra.guard import Guard, Seen
+from infra.pace import Pace
 from infra.runtime import Runtime
 from infra.signals import PROJECTED
 from schemas.base import Category
@@ -48,6 +49,8 @@ class Subscription:
     name: str
     categories: frozenset[Category]
     apply: Apply
+    pace: float = 0.0
+    """Seconds between the beginnings of batches, at least. Fewer, larger batches cost less; a rest is ended at once."""
 
 
 async def follow(runtime: Runtime, subscription: Subscription) -> None:
@@ -73,6 +76,7 @@ class _Follower:
     def __init__(self, runtime: Runtime, subscription: Subscription) -> None:
         self._runtime = runtime
         self._subscription = subscription
+        self._pace = Pace(subscription.pace)
 
     async def reached(self) -> int:
         async with self._transaction() as (_, guard):
@@ -80,6 +84,7 @@ class _Follower:
 
     async def advance(self, position: int) -> int:
         """Take what comes next; give the position reached."""
+        await self._pace.keep()
         batch = await self._runtime.feed.read(after=position)
         if not batch:
             return position

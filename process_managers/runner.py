@@ -23,6 +23,7 @@ from schemas.commands import (
 )
 from schemas.ids import message_id
 
+_PACE_SECONDS: Final = 0.02
 _ACTOR: Final = f"process:{PROCESS}"
 
 
@@ -59,7 +60,7 @@ def subscription(deadlines: Deadlines, now: Callable[[], datetime]) -> Subscript
     async def apply(connection: AsyncConnection, batch: Sequence[Stored]) -> None:
         await run(connection, batch, deadlines=deadlines, now=now())
 
-    return Subscription(PROCESS, frozenset({"order", "stock", "payment"}), apply)
+    return Subscription(PROCESS, frozenset({"order", "stock", "payment"}), apply, _PACE_SECONDS)
 
 
 async def run(connection: AsyncConnection, batch: Sequence[Stored], *, deadlines: Deadlines, now: datetime) -> None:

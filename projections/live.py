@@ -15,10 +15,12 @@ from redis.exceptions import RedisError
 from infra.event_log import EventLog, Stored
 from infra.feed import Feed
 from infra.live_keys import GENERATION, PREFIX, LiveKeys
+from infra.pace import Pace
 from projections.live_change import LiveChange, change_of
 from schemas.ids import new_id
 
 _SCRIPT: Final = (Path(__file__).parent / "live.lua").read_text(encoding="utf-8")
+_PACE_SECONDS: Final = 0.1
 _RETRY_SECONDS: Final = 1.0
 _log: Final = logging.getLogger(__name__)
 
@@ -87,7 +89,9 @@ class LiveFigures:
         return reached
 
     async def _follow(self, generation: str, position: int) -> None:
+        pace = Pace(_PACE_SECONDS)
         while True:
+            await pace.keep()
             batch = await self._feed.read(after=position)
             if not batch and await self._serving() != generation:
                 raise GenerationLost

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from infra.event_log import EventLog, Stored
 from infra.feed import Feed
+from infra.pace import Pace
 from query_api.listing import Pool
 from query_api.positions import Positions
 from schemas.base import Instant
@@ -27,6 +28,7 @@ _RING: Final = 8_192
 _PAGE: Final = 500
 _PRELOADED: Final = 2_000
 """Log positions before the head that a fresh process reads first, so that its clients resume from memory."""
+_PACE_SECONDS: Final = 0.1
 _RETRY_SECONDS: Final = 0.5
 _REPLAYS: Final = 2
 _ROWS: Final = """
@@ -72,6 +74,7 @@ class Notices:
         self._log = log
         self._pool = pool
         self._positions = positions
+        self._pace = Pace(_PACE_SECONDS)
         self._ring: list[Notice] = []
         self._floor = 0
         """Every notice after this position, up to `position`, is in the ring."""
@@ -124,6 +127,7 @@ class Notices:
             return await self._visible(batch), batch[-1].position if batch else self.position
 
     async def _take(self) -> None:
+        await self._pace.keep()
         batch = await self._feed.read(after=self.position, limit=_PAGE)
         if batch:
             reached = batch[-1].position

@@ -9,10 +9,14 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from infra.pace import Pace
 from infra.signals import PROJECTED, Signals
 
 POLL_SECONDS: Final = 0.25
+_PACE_SECONDS: Final = 0.005
 RETRY_AFTER_SECONDS: Final = 1
+USUAL_SECONDS: Final = 0.1
+"""A position is mostly reached within this time, and then nobody needs to ask whether the log has it."""
 
 _HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
 _READ: Final = "SELECT subscription, position FROM subscription_positions"
@@ -44,17 +48,22 @@ class Positions:
     async def reach(self, read_model: str, position: int, *, within: float | None) -> None:
         """Return when the read model holds all up to `position`.
 
-        Raises PositionUnknown at once, ReadModelBehind after `within` seconds.
+        Raises PositionUnknown soon, ReadModelBehind after `within` seconds.
         """
-        if self.of(read_model) >= position:
-            return
-        await self.known(position)
+        patience = USUAL_SECONDS if within is None else min(within, USUAL_SECONDS)
+        if not await self._reached(read_model, position, patience):
+            await self.known(position)
+            if not await self._reached(read_model, position, None if within is None else within - patience):
+                raise ReadModelBehind
+
+    async def _reached(self, read_model: str, position: int, within: float | None) -> bool:
         try:
             async with asyncio.timeout(within):
                 while self.of(read_model) < position:
                     await self._read.wait()
         except TimeoutError:
-            raise ReadModelBehind from None
+            return False
+        return True
 
     async def known(self, position: int) -> None:
         """Raise PositionUnknown unless the log has reached `position`, however far the read models are."""
@@ -65,8 +74,9 @@ class Positions:
 
     async def watch(self) -> None:
         """Keep the positions fresh until cancelled. An unreachable database leaves the last ones standing."""
-        waiter = self._signals.waiter(PROJECTED)
+        waiter, pace = self._signals.waiter(PROJECTED), Pace(_PACE_SECONDS)
         while True:
+            await pace.keep()
             try:
                 await self._refresh()
             except (psycopg.Error, PoolTimeout) as failure:

@@ -239,7 +239,7 @@ async def test_the_position_never_goes_back(bench: Bench) -> None:
     async with bench.runtime.pool.connection() as connection, connection.transaction():
         guard = Guard(connection, NAME)
         for position in (5, 3):
-            await guard.open(position=position, durable=True)
+            await guard.open(position)
         assert await guard.reached() == 5
 
 

@@ -1,0 +1,18 @@
+"""How often work begins."""
+
+from time import monotonic
+
+from infra.pace import Pace
+
+
+async def test_the_first_round_begins_at_once() -> None:
+    began = monotonic()
+    await Pace(60).keep()
+    assert monotonic() - began < 1
+
+
+async def test_later_rounds_keep_their_distance() -> None:
+    pace, began = Pace(0.05), monotonic()
+    for _ in range(4):
+        await pace.keep()
+    assert monotonic() - began >= 0.15
