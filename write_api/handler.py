@@ -8,7 +8,7 @@ from typing import Final, Generic, TypeVar
 from uuid import UUID
 
 from domain.aggregate import Aggregate, known
-from domain.errors import DomainError
+from domain.errors import DomainError, OrderNotFound
 from infra.appender import AlreadyDone, Append, Appender, ConcurrentChange, Once
 from schemas.base import Trace
 from schemas.events import Event
@@ -117,9 +117,14 @@ class Handler:
     async def _carry_out(self, target: Target[S, C, E], command: C, asked: Asked, known: Known[S]) -> Done | None:
         """Decide and append; None when there is nothing to do."""
         changed = asked.expected_version not in {None, known.version}
-        if changed and known.version:
-            raise VersionMismatch(known.version)
-        events = target.aggregate.decide(known.state, command)
+        try:
+            events = target.aggregate.decide(known.state, command)
+        except OrderNotFound:  # before any version is told: somebody else's order must look like none
+            raise
+        except DomainError:
+            if changed and known.version:
+                raise VersionMismatch(known.version) from None
+            raise
         if changed:
             raise VersionMismatch(known.version)
         return await self._append(target, asked, known, events) if events else None

@@ -1,4 +1,5 @@
 import asyncio
+from uuid import uuid4
 
 import pytest
 
@@ -55,3 +56,12 @@ async def test_who_saw_another_version_is_told_that_rather_than_what_the_rules_s
     price = {"price": {"amount": 1, "currency": "EUR"}}
     assert (await shop.post("/v1/products/COFFEE/price", price, version=1)).status_code == 412
     assert (await shop.post("/v1/products/COFFEE/price", price, version=2)).status_code == 409
+
+
+async def test_the_version_of_an_order_of_somebody_else_is_told_to_nobody(shop: Shop) -> None:
+    order_id = await shop.place()
+    bob = shop.as_("bob", "orders:write")
+    foreign = [await bob.post(f"/v1/orders/{order_id}/cancellation", version=version) for version in (1, 2)]
+    unknown = await bob.post(f"/v1/orders/{uuid4()}/cancellation", version=2)
+    assert [answer.status_code for answer in foreign] == [404, 404]
+    assert {answer.json()["detail"] for answer in foreign} == {unknown.json()["detail"]}
