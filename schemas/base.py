@@ -11,21 +11,36 @@ MAX_QUANTITY: Final = 1_000_000
 MAX_MINOR_UNITS: Final = 10**15
 """Largest amount of money in one field: fits a JSON number that every client reads exactly (2**53)."""
 
-_BIDI_CONTROLS: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Cn", "Co"})
+_REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+_MOST_MARKS: Final = 30
+"""Combining marks in a row; no language needs more (Unicode's Stream-Safe Text Format, UAX #15)."""
 
 
 def _plain_text(text: str) -> str:
-    """Normalise to NFC; refuse what corrupts logs, mail headers and pages (controls, surrogates, bidi overrides)."""
+    """Normalise to NFC; refuse what corrupts logs, mail headers and pages, or is not seen.
+
+    Those are controls, surrogates, bidirectional and zero-width characters, line separators and floods of marks.
+    """
     for character in () if text.isprintable() else text:  # what is printable has none of them, and is the usual case
-        if character in _BIDI_CONTROLS or unicodedata.category(character) in _REFUSED_CATEGORIES:
+        if unicodedata.category(character) in _REFUSED_CATEGORIES:
             msg = f"must not contain the character U+{ord(character):04X}"
             raise ValueError(msg)
     normal = unicodedata.normalize("NFC", text).strip()
     if not normal:
         msg = "must not be blank"
         raise ValueError(msg)
+    if not normal.isascii():
+        _check_marks(normal)
     return normal
+
+
+def _check_marks(text: str) -> None:
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.category(character).startswith("M") else 0
+        if marks > _MOST_MARKS:
+            msg = "must not pile up combining marks"
+            raise ValueError(msg)
 
 
 def _utc(instant: datetime) -> datetime:

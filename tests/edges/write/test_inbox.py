@@ -1,43 +1,25 @@
-from datetime import UTC, datetime
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
 from domain.defects import StockNotReserved
 from domain.errors import OrderNotFound
-from schemas.base import Trace
 from schemas.commands import (
     CancelOrder,
-    Command,
     ConfirmOrder,
     DispatchStock,
     NotifyCustomer,
     ReleaseStock,
     RequestPayment,
     ReserveStock,
-    Sent,
 )
-from schemas.ids import new_id, payment_id
+from schemas.ids import payment_id
 from schemas.money import Money
+from tests.edges.write.messages import deliver, sent
 from tests.edges.write.shop import Shop
-from write_api.inbox import Misrouted, inbox
+from write_api.inbox import Misrouted
 
 pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
-
-
-def sent(shop: Shop, command: Command, message_id: UUID | None = None) -> Sent:
-    return Sent(
-        message_id=message_id or new_id(),
-        tenant_id=shop.tenant_id,
-        actor="process:order_fulfilment",
-        trace=Trace(correlation_id=new_id(), causation_id=new_id()),
-        sent_at=datetime.now(UTC),
-        command=command,
-    )
-
-
-async def deliver(shop: Shop, message: Sent) -> None:
-    await inbox(shop.api.handler)(message)
 
 
 async def test_a_command_of_a_process_is_carried_out_in_its_name(shop: Shop) -> None:
