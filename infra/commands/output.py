@@ -38,9 +38,9 @@ def write_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
 
 def money(value: Mapping[str, Any]) -> str:
     """Write an amount as people do, `33.00 EUR`."""
-    from babel.numbers import get_currency_precision
+    from schemas.money import minor_digits
 
-    digits = get_currency_precision(value["currency"])
+    digits = minor_digits(value["currency"])
     return f"{value['amount'] / 10**digits:,.{digits}f} {value['currency']}"
 
 

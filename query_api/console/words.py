@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel.numbers import format_currency, format_decimal
 
+from schemas.money import minor_digits
 from schemas.views import MinuteCount, OrderDetail, OrderStatus, TimelineEntry
 
 WIDTH: Final = 300
@@ -47,8 +48,10 @@ _HAPPENED: Final = {
 
 def money(amount: int, currency: str) -> str:
     """Write an amount of minor units, such as €12.50."""
-    major = Decimal(amount).scaleb(-get_currency_precision(currency))
-    return str(format_currency(major, currency, locale=_LOCALE))
+    digits = minor_digits(currency)
+    pattern = f"¤#,##0.{'0' * digits}".removesuffix(".")
+    major = Decimal(amount).scaleb(-digits)
+    return str(format_currency(major, currency, pattern, locale=_LOCALE, currency_digits=False))
 
 
 def number(count: int) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import query_api
+from infra.commands.output import money as in_a_table
 from query_api.console.words import money, points, steps
 from schemas.views import MinuteCount, OrderDetail, OrderStatus
 from tests.examples import CUSTOMER_ID, NOON, ORDER_ID, TENANT, a_contact
@@ -12,6 +13,13 @@ from tests.examples import CUSTOMER_ID, NOON, ORDER_ID, TENANT, a_contact
 
 def test_money_is_written_by_the_digits_of_its_currency() -> None:
     assert (money(1250, "EUR"), money(1250, "JPY"), money(-5, "EUR")) == ("€12.50", "¥1,250", "-€0.05")
+    assert (money(0, "EUR"), money(1_250_000, "KWD")) == ("€0.00", "KWD1,250.000")
+
+
+@pytest.mark.parametrize("currency", ["ALL", "LAK", "LBP", "RSD"])
+def test_money_is_written_with_the_digits_it_was_priced_in_where_people_leave_them_out(currency: str) -> None:
+    assert money(1250, currency).endswith("12.50")
+    assert in_a_table({"amount": 1250, "currency": currency}) == f"12.50 {currency}"
 
 
 def test_a_line_through_no_orders_lies_on_the_ground() -> None:
