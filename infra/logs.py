@@ -22,7 +22,8 @@ def configure_logs(*, as_json: bool | None = None, level: int = logging.WARNING)
     A traceback never carries the values of variables, which may be personal or secret.
     """
     machine = not sys.stderr.isatty() if as_json is None else as_json
-    renderer: tuple[Processor, ...] = (structlog.dev.ConsoleRenderer(),)
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: tuple[Processor, ...] = (plain,)
     if machine:
         renderer = (structlog.processors.format_exc_info, structlog.processors.JSONRenderer())
     structlog.configure(
