@@ -37,7 +37,6 @@ CREATE TABLE idempotency_records (
     recorded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, subject, key)
 );
-CREATE INDEX idempotency_records_recorded_at_idx ON idempotency_records (recorded_at);
 
 -- How far each subscription is: a hint for where to start, and the truth per stream.
 CREATE TABLE subscription_positions (
@@ -103,7 +102,7 @@ CREATE TABLE processes (
     PRIMARY KEY (process, process_id)
 );
 CREATE INDEX processes_deadline_idx ON processes (deadline_at) WHERE deadline_at IS NOT NULL;
-CREATE INDEX processes_board_idx ON processes (tenant_id, process, phase, updated_at DESC);
+CREATE INDEX processes_board_idx ON processes (tenant_id, updated_at, process, process_id);
 """
 
 DOWN = """
