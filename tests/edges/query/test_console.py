@@ -2,10 +2,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from schemas.ids import new_id
 from tests.edges.query.platform import Shop
 from tests.edges.query.streaming import listening
-from tests.examples import TENANT, cancelled, confirmed, shipped
+from tests.examples import TENANT, cancelled, confirmed, shipped, uuid
 
 pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
 
@@ -61,7 +60,7 @@ async def test_what_people_write_is_shown_and_never_run(own: Shop) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
 
 
-@pytest.mark.parametrize("path", ["/", f"/orders/{new_id()}", "/assets/console.js", "/assets/console.css"])
+@pytest.mark.parametrize("path", ["/", f"/orders/{uuid('nobody')}", "/assets/console.js", "/assets/console.css"])
 async def test_nothing_from_elsewhere_and_nothing_inline_may_run(own: Shop, path: str) -> None:
     answer = await own.platform.client.get(path)
     policy = answer.headers["content-security-policy"]
@@ -102,7 +101,7 @@ async def test_no_other_file_is_served(own: Shop, name: str) -> None:
     assert (await own.platform.client.get(f"/assets/{name}")).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/", f"/orders/{new_id()}", "/console/stream"])
+@pytest.mark.parametrize("path", ["/", f"/orders/{uuid('nobody')}", "/console/stream"])
 @pytest.mark.parametrize("host", ["shop.example", "127.0.0.1.evil.example", ""])
 async def test_a_foreign_name_for_this_machine_gets_nothing(own: Shop, path: str, host: str) -> None:
     answer = await own.platform.client.get(path, headers={"host": host})
