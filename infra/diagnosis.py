@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 import httpx
 import psycopg
 
-from infra.local.ports import USUAL, is_free
+from infra.local.ports import USUAL, host_of, is_free
 from infra.local.ready import Ready
 from infra.local.servers import LocalServers
 from infra.settings import Settings
@@ -92,7 +92,7 @@ def _ports(settings: Settings, ready: Ready | None) -> Iterator[Finding]:
         subject = f"port {port}"
         if port in ours:
             yield Finding("good", subject, "used by the running platform")
-        elif is_free(settings.host, port):
+        elif is_free(host_of(settings, name), port):
             yield Finding("good", subject, "free")
         else:
             yield Finding("look", subject, "taken", f"`up` takes another one; --{name.replace('_', '-')} names one")

@@ -8,6 +8,9 @@ from typing import Any, Final
 
 import uvicorn
 
+LOOPBACK: Final = "127.0.0.1"
+LOOPBACK_NAMES: Final = frozenset({LOOPBACK, "localhost", "::1"})
+"""What a port listens on that only this machine reaches."""
 _DRAIN_SECONDS: Final = 5
 
 

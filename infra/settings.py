@@ -44,7 +44,9 @@ class Settings(BaseSettings):
         default=5_000, description="How long a statement may run before the caller is told to come back."
     )
 
-    host: str = Field(default="127.0.0.1", description="The address every port listens on.")
+    host: str = Field(
+        default="127.0.0.1", description="The address the APIs listen on; the mail catcher and the acquirer stay local."
+    )
     write_port: Port = Field(default=0, description="Port of the write API; 0 takes a free one.")
     query_port: Port = Field(default=0, description="Port of the query API and its page; 0 takes a free one.")
     mail_port: Port = Field(default=0, description="Port where caught mail is read; 0 takes a free one.")
@@ -73,7 +75,8 @@ class Settings(BaseSettings):
         description="Signs page cursors; give every process of a cluster the same. Without it, a new one per start.",
     )
     console_tenant: str | None = Field(
-        default=None, description="The tenant the page at / shows without a token; without it, the page asks for one."
+        default=None,
+        description="The tenant the page at / shows without a token. `up` has one unless it listens on the network.",
     )
 
     acquirer_url: str | None = Field(

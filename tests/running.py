@@ -77,9 +77,9 @@ def start(folder: Path, *options: str | Path, settings: Mapping[str, str] | None
 
 
 @contextmanager
-def running(folder: Path, *options: str | Path) -> Iterator[Up]:
+def running(folder: Path, *options: str | Path, settings: Mapping[str, str] | None = None) -> Iterator[Up]:
     """A platform that is stopped at the end, and killed should it not stop."""
-    up = start(folder, *options)
+    up = start(folder, *options, settings=settings)
     try:
         yield up
     finally:

@@ -4,8 +4,10 @@ import socket
 from collections.abc import Mapping
 from typing import Final
 
+from infra.http import LOOPBACK
 from infra.settings import Settings
 
+_APIS: Final = frozenset({"write_port", "query_port"})
 USUAL: Final[Mapping[str, int]] = {
     "write_port": 8080,
     "query_port": 8081,
@@ -20,11 +22,16 @@ def chosen_ports(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
     ports, avoided = dict[str, int](), list[str]()
     for name, usual in USUAL.items():
         wished = int(getattr(settings, name)) if name in settings.model_fields_set else usual
-        if (wished and wished in ports.values()) or not is_free(settings.host, wished):
+        if (wished and wished in ports.values()) or not is_free(host_of(settings, name), wished):
             avoided.append(f"Port {wished} is taken; {name.removesuffix('_port').replace('_', ' ')} gets another one.")
             wished = 0
         ports[name] = wished
     return settings.model_copy(update=ports), tuple(avoided)
+
+
+def host_of(settings: Settings, port_name: str) -> str:
+    """Give the address a port listens on: only what asks for a token is told to the network."""
+    return settings.host if port_name in _APIS else LOOPBACK
 
 
 def is_free(host: str, port: int) -> bool:

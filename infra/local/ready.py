@@ -20,7 +20,7 @@ class Ready(BaseModel):
     acquirer_url: str
     smtp_port: int
     token: str
-    """Carries every scope, for the tenant that the page at / shows."""
+    """Carries every scope, for the tenant of the catalogue."""
     curl: str
     """Places an order that will be confirmed; a shell runs it."""
     pid: int

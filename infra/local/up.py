@@ -18,6 +18,7 @@ import uvloop
 from pydantic import SecretStr
 
 from infra.client import SECONDS, Api
+from infra.http import LOOPBACK_NAMES
 from infra.issuer import ensure_keys, mint
 from infra.local.catalogue import STARTER, seed
 from infra.local.data_folder import data_folder
@@ -77,7 +78,7 @@ def _embedded(settings: Settings, folder: Path, servers: LocalServers) -> Settin
         "redis_url": SecretStr(servers.redis_url),
         "jwks_file": jwks,
         "cursor_secret": SecretStr(secret),
-        "console_tenant": settings.console_tenant or TENANT,
+        "console_tenant": settings.console_tenant or (TENANT if settings.host in LOOPBACK_NAMES else None),
     }
     return settings.model_copy(update=found)
 
@@ -92,9 +93,9 @@ def _migrate(dsn: str) -> None:
 async def _run(settings: Settings, servers: LocalServers, options: Options, told: tuple[Screen, Avoided]) -> None:
     _stop_on_signals()
     screen, avoided = told
-    folder, tenant_id = settings.data_dir, settings.console_tenant
-    if folder is None or tenant_id is None:
-        raise ValueError("an embedded platform has a data folder and a tenant")
+    folder, tenant_id = settings.data_dir, settings.console_tenant or TENANT
+    if folder is None:
+        raise ValueError("an embedded platform has a data folder")
     async with running(settings, folder, servers.watch) as urls, httpx.AsyncClient(timeout=SECONDS) as http:
         ready = _ready(settings, urls, folder, tenant_id)
         api = Api(http, ready.write_url, ready.query_url, ready.token)

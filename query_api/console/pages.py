@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from infra.auth import Caller
+from infra.http import LOOPBACK_NAMES
 from infra.problems import Problem
 from query_api import live, orders
 from query_api.console.words import WORDS
@@ -37,7 +38,6 @@ _TYPES: Final = {
     "icon.svg": "image/svg+xml",
 }
 _STREAM: Final = "/console/stream"
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 SECURITY: Final = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -69,7 +69,7 @@ class Console:
     def check_host(self, request: Request) -> None:
         """Refuse names that are not this machine's: a foreign site could point its own name at the loopback address."""
         asked = urlsplit(f"//{request.headers.get('host', '')}").hostname
-        if self.tenant_id and self.host in _LOOPBACK and asked not in _LOOPBACK:
+        if self.tenant_id and self.host in LOOPBACK_NAMES and asked not in LOOPBACK_NAMES:
             raise Problem(404)
 
     async def today(self) -> Response:

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -125,10 +126,34 @@ def test_a_part_that_cannot_start_is_named_and_nothing_is_left_running(tmp_path:
     started = command("up", "--data", tmp_path / "data", "--ready-file", tmp_path / "ready.json")
     done = subprocess.run(started, env=settings, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("the acquirer could not start: ")
+    assert done.stderr.startswith("query_api could not start: ")
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "ready.json").exists()
     assert str(tmp_path) not in " ".join(" ".join(process.info["cmdline"] or ()) for process in processes())
+
+
+def test_on_the_network_an_order_is_shown_to_nobody_without_a_token(tmp_path: Path, http: httpx.Client) -> None:
+    with running(tmp_path, settings={"ORDERFLOW_HOST": "0.0.0.0"}) as up:  # noqa: S104  # what is tested
+        shop = Shop(http, up.ready, up.ready.tenant_id)
+        order_id = shop.staff.place([("MUG-AZULEJO", 1)])
+        shop.staff.until_status(order_id, "confirmed")
+        page = http.get(f"{up.ready.query_url}/")
+        assert (page.status_code, str(order_id) in page.text) == (200, False)
+        assert http.get(f"{up.ready.query_url}/orders/{order_id}").status_code == 404
+        assert http.get(f"{up.ready.query_url}/console/stream").status_code == 404
+        shop.until_mails(order_id, 1)
+        outside = (up.ready.mail_url, up.ready.acquirer_url)
+        assert [urlsplit(url).hostname for url in outside] == ["127.0.0.1", "127.0.0.1"]
+
+
+def test_a_tenant_that_is_named_is_shown_on_the_network_too(tmp_path: Path, http: httpx.Client) -> None:
+    named = {"ORDERFLOW_HOST": "0.0.0.0", "ORDERFLOW_CONSOLE_TENANT": "open"}  # noqa: S104  # what is tested
+    with running(tmp_path, settings=named) as up:
+        shop = Shop(http, up.ready, "open")
+        order_id = shop.staff.place([("MUG-AZULEJO", 1)])
+        shop.staff.until_status(order_id, "confirmed")
+        assert up.ready.tenant_id == "open"
+        assert str(order_id) in http.get(f"{up.ready.query_url}/").text
 
 
 def test_a_signal_while_starting_ends_cleanly(tmp_path: Path) -> None:
