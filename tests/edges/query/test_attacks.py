@@ -6,6 +6,7 @@ import pytest
 
 from infra.problems import MEDIA_TYPE
 from tests.edges.query.platform import CUSTOMER, Query, Shop
+from tests.examples import uuid
 
 pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
 
