@@ -2,8 +2,10 @@
 
 import typer
 
+from infra.commands.output import AsJson, wants_json, write_json
 
-def migrate() -> None:
+
+def migrate(*, as_json: AsJson = None) -> None:
     """Bring the database that ORDERFLOW_POSTGRES_DSN names to the newest schema."""
     import psycopg
 
@@ -20,4 +22,7 @@ def migrate() -> None:
         raise Failure(
             "The database cannot be reached. Check ORDERFLOW_POSTGRES_DSN and that its server runs.", 4
         ) from unreachable
-    typer.echo(f"The database has schema {reached}.")
+    if wants_json(as_json):
+        write_json({"schema": reached})
+    else:
+        typer.echo(f"The database has schema {reached}.")

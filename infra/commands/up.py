@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from infra.commands.output import AsJson, wants_json
+
 DEMO = "Demo"
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.", rich_help_panel="Ports")]
 
@@ -28,7 +30,7 @@ def up(  # noqa: PLR0913  # one parameter an option
     orders: Annotated[int, typer.Option(min=1, max=100_000, help="How many.", rich_help_panel=DEMO)] = 300,
     rate: Annotated[float, typer.Option(min=0.1, max=1_000, help="Orders a second.", rich_help_panel=DEMO)] = 5,
     seed: Annotated[int, typer.Option(help="The same seed gives the same orders.", rich_help_panel=DEMO)] = 7,
-    as_json: Annotated[bool, typer.Option("--json", help="Print where everything is as JSON.")] = False,
+    as_json: AsJson = None,
     log_json: Annotated[bool, typer.Option("--log-json", help="Log JSON lines, also on a terminal.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens, not only what fails.")] = False,
 ) -> None:
@@ -53,4 +55,4 @@ def up(  # noqa: PLR0913  # one parameter an option
     settings = Settings().model_copy(update={name: port for name, port in ports.items() if port is not None})
     played = Demo(orders=orders, rate=rate, seed=seed) if demo else None
     options = Options(data=data or settings.data_dir, ready_file=ready_file, demo=played)
-    raise typer.Exit(run(settings, options, screen(as_json=as_json)))
+    raise typer.Exit(run(settings, options, screen(as_json=wants_json(as_json))))

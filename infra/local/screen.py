@@ -15,16 +15,19 @@ from infra.local.ready import Ready
 @dataclass(frozen=True, slots=True)
 class Screen:
     console: Console
+    """Where sentences go: standard error when standard output is for programs."""
     as_json: bool
 
     def tell_ready(self, ready: Ready, avoided: tuple[str, ...]) -> None:
+        for sentence in avoided:
+            self.console.print(sentence, style="yellow")
         if self.as_json:
             sys.stdout.write(ready.model_dump_json() + "\n")
         else:
-            self._show(ready, avoided)
+            self._show(ready)
         sys.stdout.flush()
 
-    def _show(self, ready: Ready, avoided: tuple[str, ...]) -> None:
+    def _show(self, ready: Ready) -> None:
         table = Table(title="OrderFlow is ready", title_justify="left", show_header=False)
         for name, place in (
             ("page", f"{ready.query_url}/"),
@@ -35,8 +38,6 @@ class Screen:
             ("data", str(ready.data_dir)),
         ):
             table.add_row(name, place)
-        for sentence in avoided:
-            self.console.print(sentence, style="yellow")
         self.console.print(table)
         self.console.print("\n[bold]A token for everything, valid for 12 hours:[/bold]")
         self.console.print(ready.token, markup=False)
@@ -54,11 +55,10 @@ class Screen:
             yield lambda: bar.advance(task)
 
     def tell_outcomes(self, outcomes: Mapping[str, int]) -> None:
-        if not self.as_json:
-            ends = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(outcomes.items()))
-            self.console.print(f"The demo is over: {ends}. The platform goes on; Ctrl-C stops it.")
-            sys.stdout.flush()
+        ends = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(outcomes.items()))
+        self.console.print(f"The demo is over: {ends}. The platform goes on; Ctrl-C stops it.")
+        sys.stdout.flush()
 
 
 def screen(*, as_json: bool) -> Screen:
-    return Screen(Console(soft_wrap=True, highlight=False), as_json)
+    return Screen(Console(stderr=as_json, soft_wrap=True, highlight=False), as_json)

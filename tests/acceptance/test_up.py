@@ -14,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from infra.local.ready import Ready
 from tests.acceptance.driver import Shop
 from tests.running import FREE_PORTS, Up, command, environment, running, until
 
@@ -57,6 +58,11 @@ def test_one_process_holds_everything_of_ours(watched: Watched) -> None:
 def test_a_taken_port_is_avoided_and_said_so(watched: Watched) -> None:
     assert watched.up.ready.write_url != f"http://127.0.0.1:{watched.taken_port}"
     assert f"Port {watched.taken_port} is taken" in watched.output
+
+
+def test_a_program_that_reads_what_is_printed_gets_the_ready_record(watched: Watched) -> None:
+    printed = [line for line in watched.output.splitlines() if line.startswith('{"write_url":')]
+    assert [Ready.model_validate_json(line) for line in printed] == [watched.up.ready]
 
 
 def test_a_data_folder_in_use_is_told_in_one_sentence(watched: Watched, tmp_path: Path) -> None:
