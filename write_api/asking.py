@@ -16,14 +16,18 @@ from schemas.base import Message, Trace
 from write_api.handler import Asked
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
-_ETAG: Final = re.compile(r'"([1-9][0-9]{0,8})"')
+_TAG: Final = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_TAGS: Final = re.compile(rf"(?:[ \t]*+,)*+[ \t]*+{_TAG}(?:[ \t]*+,(?:[ \t]*+{_TAG})?+)*+[ \t]*+")
+"""A list of entity-tags as RFC 9110 writes it; possessive, so that no header takes long."""
+_VERSION: Final = re.compile(r'(W/)?"([^"]*)"')
+_GIVEN: Final = re.compile("[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
     caller: Caller
     key: str
-    expected_version: int | None
+    expected_versions: frozenset[int] | None
     trace: Trace
     target: str
     """Method and path: the same key elsewhere is another request."""
@@ -33,7 +37,7 @@ class Asking:
         asked = f"{self.target}\n{body.model_dump_json(exclude_unset=True)}"
         actor = f"user:{self.caller.subject}"
         once = Once(self.caller.tenant_id, actor, self.key, sha256(asked.encode()).digest())
-        return Asked(self.caller.tenant_id, actor, self.trace, once, self.expected_version)
+        return Asked(self.caller.tenant_id, actor, self.trace, once, self.expected_versions)
 
 
 def asking(auth: Auth, *scopes: Scope) -> Callable[[Request], Awaitable[Asking]]:
@@ -44,7 +48,7 @@ def asking(auth: Auth, *scopes: Scope) -> Callable[[Request], Awaitable[Asking]]
         return Asking(
             caller=await caller_of(request),
             key=_key(request),
-            expected_version=_expected_version(request),
+            expected_versions=_expected_versions(request),
             trace=trace_of(request),
             target=f"{request.method} {request.scope['path']}",
         )
@@ -64,11 +68,12 @@ def _key(request: Request) -> str:
             )
 
 
-def _expected_version(request: Request) -> int | None:
-    match request.headers.getlist("if-match"):
-        case [] | ["*"]:
-            return None
-        case [given] if found := _ETAG.fullmatch(given):
-            return int(found[1])
-        case _:
-            raise Problem(400, "if-match-malformed", 'If-Match must be one version as an ETag gave it, such as "3".')
+def _expected_versions(request: Request) -> frozenset[int] | None:
+    """Give the versions among the tags of If-Match; a weak tag or one of somebody else's making is none."""
+    lines = request.headers.getlist("if-match")
+    if lines in ([], ["*"]):
+        return None
+    tags = ",".join(lines)
+    if not _TAGS.fullmatch(tags):
+        raise Problem(400, "if-match-malformed", 'If-Match must be * or entity-tags in quotes, such as "3".')
+    return frozenset(int(tag) for weak, tag in _VERSION.findall(tags) if not weak and _GIVEN.fullmatch(tag))

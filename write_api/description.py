@@ -12,7 +12,7 @@ _PROBLEMS: Final = {
     403: "The access token lacks the scope.",
     404: "There is no such thing, or it is not yours to see.",
     409: "Refused by the rules as things are now, or changed at the same time by somebody else.",
-    412: "The version is not the one of If-Match.",
+    412: "If-Match names no ETag of this API for the present version.",
     413: "The body is too large.",
     415: "The body is not plain application/json.",
     422: "The body has not the form asked for, or the idempotency key was used for another request.",
@@ -32,8 +32,11 @@ _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "name": "If-Match",
         "in": "header",
         "required": False,
-        "description": "Carry out only on this version, as an ETag gave it.",
-        "schema": {"type": "string", "pattern": '^"[1-9][0-9]{0,8}"$'},
+        "description": (
+            "Carry out only on this version: the ETag of an answer of this API, or its `version` in quotes. "
+            "An ETag of the query API is of what it shows, so it never matches."
+        ),
+        "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$'},
         "example": '"1"',
     },
     "TraceParent": {
@@ -52,7 +55,7 @@ _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     },
 }
 _HEADERS: Final[dict[str, dict[str, Any]]] = {
-    "ETag": {"description": "The version.", "schema": {"type": "string"}},
+    "ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}},
     "Idempotency-Replayed": {"description": "Present on a repeated answer.", "schema": {"const": "true"}},
 }
 _LOCATION: Final = {

@@ -32,8 +32,8 @@ class Asked:
     actor: str
     trace: Trace
     once: Once
-    expected_version: int | None = None
-    """The version that the asker saw, when the command must not be carried out on another."""
+    expected_versions: frozenset[int] | None = None
+    """The versions that the asker knows, when the command must not be carried out on another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Handler:
 
     async def _carry_out(self, target: Target[S, C, E], command: C, asked: Asked, known: Known[S]) -> Done | None:
         """Decide and append; None when there is nothing to do."""
-        changed = asked.expected_version not in {None, known.version}
+        changed = asked.expected_versions is not None and known.version not in asked.expected_versions
         try:
             events = target.aggregate.decide(known.state, command)
         except OrderNotFound:  # before any version is told: somebody else's order must look like none

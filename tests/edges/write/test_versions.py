@@ -1,11 +1,22 @@
 import asyncio
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from tests.edges.write.shop import Shop
 
 pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
+
+
+def named(shop: Shop) -> list[tuple[str, str]]:
+    return [("authorization", f"Bearer {shop.token}"), ("idempotency-key", "k")]
+
+
+async def retire(shop: Shop, *if_match: str) -> httpx.Response:
+    """Send each as a header line of its own."""
+    headers = [*named(shop), *(("if-match", line) for line in if_match)]
+    return await shop.client.post("/v1/products/COFFEE/retirement", headers=headers)
 
 
 async def test_a_command_on_the_version_that_was_seen_is_carried_out(shop: Shop) -> None:
@@ -37,17 +48,42 @@ async def test_of_many_changes_of_one_version_one_is_carried_out(shop: Shop) -> 
 
 async def test_any_version_is_good_enough_for_a_star(shop: Shop) -> None:
     await shop.sell_coffee()
-    headers = {"authorization": f"Bearer {shop.token}", "idempotency-key": "k", "if-match": "*"}
-    assert (await shop.client.post("/v1/products/COFFEE/retirement", headers=headers)).status_code == 200
+    assert (await retire(shop, "*")).status_code == 200
 
 
-@pytest.mark.parametrize("given", ["1", '"0"', '"-1"', 'W/"1"', '"1", "2"', '"x"', '"99999999999"', "", '"+1"'])
+@pytest.mark.parametrize("given", ["1", "", ",", '"1', '"1" "2"', 'w/"1"', "W/1", '"1", 2', '"1 "', '*, "1"'])
 async def test_a_malformed_if_match_is_refused(shop: Shop, given: str) -> None:
     await shop.sell_coffee()
-    headers = {"authorization": f"Bearer {shop.token}", "idempotency-key": "k", "if-match": given}
-    refused = await shop.client.post("/v1/products/COFFEE/retirement", headers=headers)
+    refused = await retire(shop, given)
     assert (refused.status_code, refused.json()["type"]) == (400, "/problems/if-match-malformed")
     assert await shop.topics() == ["product.listed.v1"]
+
+
+@pytest.mark.parametrize(
+    "given", ['"0"', '"-1"', '"+1"', '"01"', '"99999999999"', '"5be1a0"', '""', '"1,1"', '"2", "3"']
+)
+async def test_a_tag_that_this_api_never_gave_is_another_version(shop: Shop, given: str) -> None:
+    await shop.sell_coffee()
+    refused = await retire(shop, given)
+    assert (refused.status_code, refused.json()["type"]) == (412, "/problems/version-mismatch")
+    assert await shop.topics() == ["product.listed.v1"]
+
+
+async def test_a_weak_tag_never_matches(shop: Shop) -> None:
+    await shop.sell_coffee()
+    assert (await retire(shop, 'W/"1"')).status_code == 412
+
+
+@pytest.mark.parametrize("given", [['"2", "1"'], ['"2" ,\t"1",, W/"3"'], ['"2"', '"1"']])
+async def test_one_of_several_versions_is_enough(shop: Shop, given: list[str]) -> None:
+    await shop.sell_coffee()
+    assert (await retire(shop, *given)).status_code == 200
+
+
+async def test_a_tag_of_nothing_does_not_match_what_does_not_exist(shop: Shop) -> None:
+    headers = [*named(shop), ("if-match", '"0"')]
+    refused = await shop.client.post("/v1/stock/COFFEE/receipts", json={"quantity": 1}, headers=headers)
+    assert (refused.status_code, await shop.events()) == (412, [])
 
 
 async def test_who_saw_another_version_is_told_that_rather_than_what_the_rules_say(shop: Shop) -> None:
