@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     smtp_host: str = Field(default="127.0.0.1", description="The host mail is sent to.")
     mail_from: str = Field(default="orders@orderflow.example", description="The sender of every notification.")
 
+    deadline_grace: Seconds = Field(
+        default=15, description="Seconds after a start before the first deadline is told; waiting work goes first."
+    )
     stock_deadline: Seconds = Field(default=30, description="Seconds until an order without reserved stock ends.")
     payment_deadline: Seconds = Field(default=120, description="Seconds until an order without a payment ends.")
     shipment_deadline: Seconds = Field(

@@ -21,8 +21,15 @@ _LIMIT: Final = 100
 _log: Final = logging.getLogger(__name__)
 
 
-async def keep_time(pool: AsyncConnectionPool, deadlines: Deadlines, now: Callable[[], datetime]) -> None:
-    """Run until cancelled, through database outages. A deadline is told at most about half a second late."""
+async def keep_time(
+    pool: AsyncConnectionPool, deadlines: Deadlines, now: Callable[[], datetime], *, grace: float = 0.0
+) -> None:
+    """Run until cancelled, through database outages. A deadline is told at most about half a second late.
+
+    For the first `grace` seconds none is told: work that waited while nothing ran is done first, so that an order is
+    not cancelled because the platform was down.
+    """
+    await asyncio.sleep(grace)
     while True:
         try:
             told = await tell(pool, deadlines=deadlines, now=now())

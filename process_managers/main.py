@@ -36,7 +36,9 @@ async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
         runtime.bus.consume("notifications.work", mails.handle, concurrency=_MAILS_AT_ONCE)
         background = [
             runtime.tasks.create_task(follow(runtime, subscription(deadlines, _now)), name="order_fulfilment"),
-            runtime.tasks.create_task(keep_time(runtime.pool, deadlines, _now), name="deadlines"),
+            runtime.tasks.create_task(
+                keep_time(runtime.pool, deadlines, _now, grace=settings.deadline_grace), name="deadlines"
+            ),
         ]
         try:
             yield {}

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -193,6 +194,23 @@ async def test_the_timer_goes_on_after_its_connection_was_cut(fulfilment: Fulfil
         await eventually(is_cancelling)
         timer.cancel()
         await asyncio.wait([timer])
+
+
+async def test_a_deadline_that_passed_while_nothing_ran_is_told_only_after_the_work_that_waited(
+    fulfilment: Fulfilment,
+) -> None:
+    await fulfilment.hears(placed())
+    began = monotonic()
+    late = NOON + DEADLINES.stock
+    timer = asyncio.create_task(keep_time(fulfilment.pool, DEADLINES, lambda: late, grace=0.5))
+
+    async def is_cancelling() -> bool:
+        return cancel("stock_deadline") in await fulfilment.asked()
+
+    await eventually(is_cancelling)
+    assert monotonic() - began >= 0.5
+    timer.cancel()
+    await asyncio.wait([timer])
 
 
 async def test_a_deadline_column_that_the_state_does_not_know_is_put_right(fulfilment: Fulfilment) -> None:
