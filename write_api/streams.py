@@ -41,6 +41,15 @@ class Known(Generic[S]):
         return self if self.tenant_id == tenant_id else Known()
 
 
+@dataclass(slots=True)
+class _Loading:
+    """A stream that is being read, by one or more at once."""
+
+    readers: int = 0
+    passed: int = 0
+    """The newest version that was noticed meanwhile."""
+
+
 class Streams:
     """A bounded memory of streams in front of the log.
 
@@ -53,7 +62,7 @@ class Streams:
         self._log = log
         self._limit = limit
         self._remembered: OrderedDict[UUID, Known[Any]] = OrderedDict()
-        self._passed_while_loading: dict[UUID, int] = {}
+        self._loading: dict[UUID, _Loading] = {}
         self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     def lock(self, stream_id: UUID) -> asyncio.Lock:
@@ -81,19 +90,22 @@ class Streams:
 
     async def load(self, aggregate: Aggregate[S, C, E], stream_id: UUID) -> Known[S]:
         """Read a stream from the log and remember it. Raises LogUnavailable."""
-        self._passed_while_loading.setdefault(stream_id, 0)
+        loading = self._loading.setdefault(stream_id, _Loading())
+        loading.readers += 1
         try:
             history = await self._log.load(stream_id)
         except (psycopg.OperationalError, PoolTimeout) as lost:
             raise LogUnavailable from lost
         finally:
-            passed = self._passed_while_loading.pop(stream_id, 0)
+            loading.readers -= 1
+            if not loading.readers:
+                del self._loading[stream_id]
         if not history:
             return Known()
         last = history[-1]
         state = aggregate.fold(stored.recorded.event for stored in history)
         known = Known(state, last.version, digest(last.state), last.position, last.recorded.tenant_id)
-        if passed <= known.version:
+        if loading.passed <= known.version:
             self.remember(stream_id, known)
         return known
 
@@ -113,5 +125,5 @@ class Streams:
         known = self._remembered.get(stored.stream_id)
         if known is not None and stored.version > known.version:
             self.forget(stored.stream_id)
-        if stored.stream_id in self._passed_while_loading:
-            self._passed_while_loading[stored.stream_id] = stored.version
+        if loading := self._loading.get(stored.stream_id):
+            loading.passed = stored.version

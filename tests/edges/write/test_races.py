@@ -200,3 +200,34 @@ async def test_what_changed_while_it_was_being_read_is_not_remembered(
     coffee = product_id(shop.tenant_id, "COFFEE")
     assert (await streams.load(PRODUCT, coffee)).version == 1
     assert streams.remembered(coffee) is None
+
+
+class HeldLog(EventLog):
+    """What was read reaches its reader when it is let go."""
+
+    held: asyncio.Queue[asyncio.Event]
+
+    async def load(self, stream_id: UUID, *, after_version: int = 0) -> list[Stored]:
+        history = await super().load(stream_id, after_version=after_version)
+        self.held.put_nowait(let_go := asyncio.Event())
+        await let_go.wait()
+        return history
+
+
+async def test_what_changed_while_two_were_reading_it_is_remembered_for_neither(
+    shop: Shop, offices: tuple[Office, Office]
+) -> None:
+    await shop.sell_coffee()
+    log = HeldLog(shop.runtime.pool)
+    log.held = asyncio.Queue()
+    streams, coffee = Streams(log), product_id(shop.tenant_id, "COFFEE")
+    loads = [asyncio.create_task(streams.load(PRODUCT, coffee)) for _ in range(2)]
+    first, second = await log.held.get(), await log.held.get()
+    first.set()
+    await asyncio.wait(loads, return_when=asyncio.FIRST_COMPLETED)
+    done = await offices[0].reprice(2)
+    for stored in await shop.runtime.log.read(after=done.position - 1, limit=1):
+        streams.notice(stored)
+    second.set()
+    assert [(await load).version for load in loads] == [1, 1]
+    assert streams.remembered(coffee) is None
