@@ -18,11 +18,10 @@ def ask_refund(payment: Payment, command: AskRefund) -> list[PaymentEvent]:
     asked = command.amount.amount
     if asked == 0:
         raise EmptyRefund
+    if payment.asked and command.amount.currency != payment.asked.currency:
+        raise CurrencyMismatch(expected=payment.asked.currency, given=command.amount.currency)
     if asked > payment.refundable:
         raise RefundExceedsCaptured(asked, payment.refundable)
-    currency = known(payment.asked).currency
-    if command.amount.currency != currency:
-        raise CurrencyMismatch(expected=currency, given=command.amount.currency)
     return [
         RefundRequested(
             order_id=payment.order_id, refund_id=command.refund_id, amount=command.amount, reason=command.reason

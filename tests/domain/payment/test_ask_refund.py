@@ -63,6 +63,11 @@ def test_a_refund_in_another_currency_is_refused() -> None:
     given(*CAPTURED).when(_ask(yen)).refuses(CurrencyMismatch(expected="EUR", given="JPY"))
 
 
+def test_an_amount_in_another_currency_is_not_compared() -> None:
+    yen = Money(amount=1_000_000, currency="JPY")
+    given(*CAPTURED).when(_ask(yen)).refuses(CurrencyMismatch(expected="EUR", given="JPY"))
+
+
 def test_a_payment_that_was_voided_before_it_was_asked_for_has_nothing_to_refund() -> None:
     given(voided()).when(_ask(euros(1))).refuses(RefundExceedsCaptured(asked=1, refundable=0))
 
