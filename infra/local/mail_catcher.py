@@ -1,6 +1,7 @@
 """A mail server for development and tests: takes any mail over SMTP and shows it to people and programs."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from infra.http import serve
-from infra.local.caught_mail import CaughtMail
+from infra.local.caught_mail import CaughtMail, OpenedMail
 
 _LIMIT: Final = 200
 _MAX_BYTES: Final = 1_048_576
 _IDLE_SECONDS: Final = 30
+_MAIL_ID: Final = re.compile("[0-9]{1,18}")
+"""As many digits as SQLite can hold."""
 _PAGES: Final = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape())
 _NO_SCRIPT: Final = {"content-security-policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'"}
 
@@ -53,8 +56,8 @@ class _Reading:
         return [
             Route("/", self._page),
             Route("/messages", self._list),
-            Route("/messages/{mail_id:int}", self._open),
-            Route("/messages/{mail_id:int}/html", self._html),
+            Route("/messages/{mail_id}", self._open),
+            Route("/messages/{mail_id}/html", self._html),
             Route("/healthz", self._health),
         ]
 
@@ -67,12 +70,16 @@ class _Reading:
         return JSONResponse({"messages": [mail.model_dump() for mail in mails]})
 
     async def _open(self, request: Request) -> Response:
-        mail = self._mails.open(request.path_params["mail_id"])
+        mail = self._asked(request)
         return JSONResponse(mail.model_dump()) if mail else _missing()
 
     async def _html(self, request: Request) -> Response:
-        mail = self._mails.open(request.path_params["mail_id"])
+        mail = self._asked(request)
         return HTMLResponse(mail.html, headers=_NO_SCRIPT) if mail else _missing()
+
+    def _asked(self, request: Request) -> OpenedMail | None:
+        mail_id = request.path_params["mail_id"]
+        return self._mails.open(int(mail_id)) if _MAIL_ID.fullmatch(mail_id) else None
 
     async def _health(self, request: Request) -> Response:
         del request

@@ -175,9 +175,10 @@ async def test_the_page_escapes_what_came_in(caught: MailCatcher) -> None:
     assert "&lt;script&gt;" in page
 
 
-@pytest.mark.parametrize("path", ["/messages/7", "/messages/7/html"])
-async def test_a_mail_that_is_not_there_is_not_found(caught: MailCatcher, path: str) -> None:
-    assert (await read(caught, path)).status_code == 404
+@pytest.mark.parametrize("mail_id", ["7", "9" * 20, "9" * 5_000, "-1", "one"])
+@pytest.mark.parametrize("part", ["", "/html"])
+async def test_a_mail_that_is_not_there_is_not_found(caught: MailCatcher, mail_id: str, part: str) -> None:
+    assert (await read(caught, f"/messages/{mail_id}{part}")).status_code == 404
 
 
 async def test_caught_mail_survives_a_restart(tmp_path: Path) -> None:
