@@ -8,13 +8,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+import psycopg
 import pytest
 
 from infra.local.ready import Ready, read
+from infra.local.servers import LocalServers
+from schemas.commands import ReleaseStock, encode, queue_of
+from schemas.ids import new_id
+from tests.acceptance.driver import Shop
+from tests.command_examples import sent
 from tests.running import FREE_PORTS, READY_SECONDS, STOP_SECONDS, environment, until
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+SQL = re.findall(r"^```sql\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+WORN_OUT = "INSERT INTO outbox (message_id, queue, body, attempts) VALUES (%s, %s, %s, 9)"
 MADE = [line for block in BLOCKS for line in block.splitlines() if line.startswith("make ")]
 TYPED = [block for block in BLOCKS if not block.startswith("make ")]
 
@@ -88,6 +97,23 @@ def test_the_demo_lives_its_orders(demo: Made) -> None:
     told = until(lambda: _last_line(demo.output), 90)
     assert "refused" not in told
     assert sum(int(count) for count in re.findall(r"\d+", told)) == 12
+
+
+def test_a_parked_command_is_seen_and_put_back(up: Made, http: httpx.Client) -> None:
+    shop = Shop(http, up.ready, up.ready.tenant_id)
+    sku = shop.product(stock=5)
+    order_id = shop.staff.place([(sku, 1)])
+    shop.staff.until_status(order_id, "confirmed")
+    release = sent(ReleaseStock(sku=sku, order_id=order_id), cause=new_id())
+    release = release.model_copy(update={"tenant_id": shop.tenant_id})
+    see, put_back = (block.encode() for block in SQL)
+    with psycopg.connect(LocalServers(up.ready.data_dir).postgres_dsn, autocommit=True) as connection:
+        connection.execute(WORN_OUT, (release.message_id, queue_of(release.command), encode(release)))
+        parked = until(lambda: connection.execute(see).fetchall() or None)
+        assert [row[2] for row in parked] == [release.message_id]
+        connection.execute(put_back)
+        assert connection.execute(see).fetchall() == []
+    shop.until_stock(sku, (5, 0))
 
 
 @pytest.mark.parametrize("line", MADE)
