@@ -89,7 +89,7 @@ class _Delivery:
         self._bus = bus
         self._waiter = bus.signals.waiter(OUTBOX[queue])
         self._queue: Queue = queue
-        self._pace = Pace(_TURN_SECONDS)
+        self._pace = Pace(_TURN_SECONDS, rest=4)
         self._handle = handle
         self._concurrency = concurrency
         self._under_way: dict[int, Claimed] = {}
@@ -102,12 +102,14 @@ class _Delivery:
             async with asyncio.TaskGroup() as handling:
                 while True:
                     await self._pace.keep()
+                    began_at = monotonic()
                     try:
                         claimed = await self._turn()
                     except psycopg.OperationalError as error:
                         _log.warning("%s: the database did not answer: %s", self._queue, _described(error))
                         await asyncio.sleep(_RECONNECT_SECONDS)
                         continue
+                    self._pace.ended(began_at)
                     for command in claimed:
                         handling.create_task(self._deliver(command))
                     await self._waiter.wait(_POLL_SECONDS)

@@ -5,10 +5,15 @@ from time import monotonic
 
 
 class Pace:
-    """Work that rested begins at once; after that, a round begins at most every `seconds`."""
+    """Work that rested begins at once; after that, a round begins at most every `seconds`.
 
-    def __init__(self, seconds: float) -> None:
+    With `rest`, a pause of `rest` times the round's length follows each round: where rounds get slow because the
+    process is busy, they become rare and large, and leave the time to whoever is waiting for an answer.
+    """
+
+    def __init__(self, seconds: float, *, rest: float = 0.0) -> None:
         self._seconds = seconds
+        self._rest = rest
         self._next_at = 0.0
 
     async def keep(self) -> None:
@@ -17,3 +22,8 @@ class Pace:
         if early > 0:
             await asyncio.sleep(early)
         self._next_at = monotonic() + self._seconds
+
+    def ended(self, began_at: float) -> None:
+        """Tell that the work of a round, begun at this `time.monotonic()`, is done."""
+        now = monotonic()
+        self._next_at = max(self._next_at, now + self._rest * (now - began_at))

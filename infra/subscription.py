@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 import psycopg
@@ -49,6 +50,8 @@ class Subscription:
     name: str
     categories: frozenset[Category]
     apply: Apply
+    rest: float = 0.0
+    """How many times as long as a batch took to rest after it."""
     pace: float = 0.0
     """Seconds between the beginnings of batches, at least. Fewer, larger batches cost less; a rest is ended at once."""
 
@@ -76,7 +79,7 @@ class _Follower:
     def __init__(self, runtime: Runtime, subscription: Subscription) -> None:
         self._runtime = runtime
         self._subscription = subscription
-        self._pace = Pace(subscription.pace)
+        self._pace = Pace(subscription.pace, rest=subscription.rest)
 
     async def reached(self) -> int:
         async with self._transaction() as (_, guard):
@@ -88,6 +91,7 @@ class _Follower:
         batch = await self._runtime.feed.read(after=position)
         if not batch:
             return position
+        began_at = monotonic()
         try:
             await self._apply(batch)
         except Exception as error:  # whatever it is, the event that it comes from is found and parked
@@ -95,6 +99,7 @@ class _Follower:
                 raise
             for stored in batch:
                 await self._apply_alone(stored)
+        self._pace.ended(began_at)
         return batch[-1].position
 
     async def _apply(self, batch: Sequence[Stored]) -> None:

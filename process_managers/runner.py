@@ -60,7 +60,7 @@ def subscription(deadlines: Deadlines, now: Callable[[], datetime]) -> Subscript
     async def apply(connection: AsyncConnection, batch: Sequence[Stored]) -> None:
         await run(connection, batch, deadlines=deadlines, now=now())
 
-    return Subscription(PROCESS, frozenset({"order", "stock", "payment"}), apply, _PACE_SECONDS)
+    return Subscription(PROCESS, frozenset({"order", "stock", "payment"}), apply, pace=_PACE_SECONDS, rest=2)
 
 
 async def run(connection: AsyncConnection, batch: Sequence[Stored], *, deadlines: Deadlines, now: datetime) -> None:

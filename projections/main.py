@@ -17,8 +17,8 @@ from projections.sales import SALES_HOURS, SALES_PRODUCTS
 from projections.stock_level import STOCK_LEVELS
 
 SUBSCRIPTIONS: Final[tuple[Subscription, ...]] = (
-    fill("order_views", ORDER_SUMMARIES, ORDER_DETAILS, ORDER_TIMELINE, pace=0.005),
-    fill("shop_figures", STOCK_LEVELS, PRODUCTS, SALES_HOURS, SALES_PRODUCTS, pace=0.1),
+    fill("order_views", ORDER_SUMMARIES, ORDER_DETAILS, ORDER_TIMELINE, pace=0.005, rest=0.3),
+    fill("shop_figures", STOCK_LEVELS, PRODUCTS, SALES_HOURS, SALES_PRODUCTS, pace=0.1, rest=4),
 )
 """Two, so that neither an order nor a figure waits for a fault in the other; `schemas.views.FED_BY` names them."""
 

@@ -23,14 +23,14 @@ _STORED: Final = sql.SQL(
 )
 
 
-def fill(name: str, *models: ReadModel[Any], pace: float) -> Subscription:
+def fill(name: str, *models: ReadModel[Any], pace: float, rest: float) -> Subscription:
     """Give the subscription that fills the tables of some read models together.
 
     They share one guard and one position, so that a batch costs one transaction and the tables never disagree; an event
     that one of them cannot apply is parked for all of them.
     """
     categories = frozenset[Category]().union(*(model.categories for model in models))
-    return Subscription(name, categories, Projector(*models).apply, pace)
+    return Subscription(name, categories, Projector(*models).apply, pace=pace, rest=rest)
 
 
 class Projector:

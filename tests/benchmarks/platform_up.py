@@ -17,6 +17,7 @@ READY_SECONDS = 60
 class Up:
     write_url: str
     query_url: str
+    mail_url: str
     token: str
     pid: int
 
@@ -35,7 +36,7 @@ def up() -> Iterator[Up]:
                     raise RuntimeError("the platform did not start; run `orderflow up` to see why")
                 sleep(0.05)
             said = json.loads(ready.read_text())
-            yield Up(said["write_url"], said["query_url"], said["token"], said["pid"])
+            yield Up(said["write_url"], said["query_url"], said["mail_url"], said["token"], said["pid"])
         finally:
             process.terminate()
             process.wait(30)

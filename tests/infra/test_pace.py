@@ -16,3 +16,12 @@ async def test_later_rounds_keep_their_distance() -> None:
     for _ in range(4):
         await pace.keep()
     assert monotonic() - began >= 0.15
+
+
+async def test_a_long_round_is_followed_by_a_rest_in_proportion() -> None:
+    pace = Pace(0, rest=2)
+    await pace.keep()
+    pace.ended(monotonic() - 0.1)
+    began = monotonic()
+    await pace.keep()
+    assert monotonic() - began >= 0.19
