@@ -23,6 +23,7 @@ from schemas.base import Category
 
 Apply = Callable[[AsyncConnection[Any], Sequence[Stored]], Awaitable[None]]
 
+_MOST: Final = 500
 _ATTEMPTS: Final = 3
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -51,7 +52,7 @@ class Subscription:
     categories: frozenset[Category]
     apply: Apply
     rest: float = 0.0
-    """How many times as long as a batch took to rest after it."""
+    """How many times as long as a batch took to rest after it, at most 0.1 s; not while catching up."""
     pace: float = 0.0
     """Seconds between the beginnings of batches, at least. Fewer, larger batches cost less; a rest is ended at once."""
 
@@ -88,7 +89,7 @@ class _Follower:
     async def advance(self, position: int) -> int:
         """Take what comes next; give the position reached."""
         await self._pace.keep()
-        batch = await self._runtime.feed.read(after=position)
+        batch = await self._runtime.feed.read(after=position, limit=_MOST)
         if not batch:
             return position
         began_at = monotonic()
@@ -99,7 +100,8 @@ class _Follower:
                 raise
             for stored in batch:
                 await self._apply_alone(stored)
-        self._pace.ended(began_at)
+        if len(batch) < _MOST:  # there is no rest while catching up
+            self._pace.ended(began_at)
         return batch[-1].position
 
     async def _apply(self, batch: Sequence[Stored]) -> None:
