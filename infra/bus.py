@@ -112,7 +112,7 @@ class _Delivery:
                     self._pace.ended(began_at)
                     for command in claimed:
                         handling.create_task(self._deliver(command))
-                    await self._waiter.wait(_POLL_SECONDS)
+                    await self._waiter.wait(min(_POLL_SECONDS, self._bus.lease.total_seconds() / 3))
         finally:
             await self._stop()
 
