@@ -264,8 +264,9 @@ async def test_no_more_commands_are_under_way_than_the_consumer_allows(outbox: O
 
 
 async def test_several_dispatchers_share_the_work_and_deliver_nothing_twice(outbox: Outbox) -> None:
-    messages = some(300)
-    async with outbox.bus(outbox.take), outbox.bus(outbox.take), outbox.bus(outbox.take):
+    messages, lease = some(300), timedelta(seconds=10)  # longer than a busy machine may stall
+    buses = [outbox.bus(outbox.take, lease=lease) for _ in range(3)]
+    async with buses[0], buses[1], buses[2]:
         await outbox.post(*messages)
         await outbox.drained()
     assert Counter(message.message_id for message in outbox.delivered) == Counter(
@@ -274,11 +275,13 @@ async def test_several_dispatchers_share_the_work_and_deliver_nothing_twice(outb
 
 
 async def test_a_handler_that_outlasts_the_lease_keeps_its_command(outbox: Outbox) -> None:
+    lease = timedelta(seconds=1)  # renewed each third of it, which leaves a busy machine time to stall
+
     async def handle(message: Sent) -> None:
         await outbox.take(message)
-        await asyncio.sleep(3 * LEASE.total_seconds())
+        await asyncio.sleep(3 * lease.total_seconds())
 
-    async with outbox.bus(handle), outbox.bus(handle):
+    async with outbox.bus(handle, lease=lease), outbox.bus(handle, lease=lease):
         await outbox.post(*some(1))
         await outbox.drained()
     assert len(outbox.delivered) == 1
