@@ -16,6 +16,8 @@ from infra.event_log import EventLog
 from infra.feed import Feed
 from infra.settings import Settings
 from infra.signals import Signals
+from infra.stopping import stop
+from infra.subscription import LogSubscriptions, Subscriptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Runtime:
     signals: Signals
     log: EventLog
     feed: Feed
+    subscriptions: Subscriptions
     bus: Bus
     redis: Redis
     tasks: asyncio.TaskGroup
@@ -73,5 +76,19 @@ async def open_runtime(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIte
         signals = await stack.enter_async_context(Signals(dsn))
         log = EventLog(pool)
         feed = await stack.enter_async_context(Feed(log, signals))
+        subscriptions = LogSubscriptions(pool, signals, feed)
         bus = OutboxBus(pool, signals)
-        yield Runtime(settings, pool, signals, log, feed, bus, redis, tasks)
+        yield Runtime(settings, pool, signals, log, feed, subscriptions, bus, redis, tasks)
+
+
+@asynccontextmanager
+async def delivering(runtime: Runtime) -> AsyncIterator[None]:
+    """Bring events to the subscriptions and commands to the consumers that the services have named, until the end."""
+    tasks = [
+        runtime.tasks.create_task(runtime.subscriptions.run(), name="subscriptions"),
+        runtime.tasks.create_task(runtime.bus.run(), name="bus"),
+    ]
+    try:
+        yield
+    finally:
+        await stop(tasks)

@@ -36,6 +36,17 @@ class Settings(BaseSettings):
         default=SecretStr("redis://127.0.0.1:6379/0"),
         description="The Redis-protocol server of the live views; the embedded profile starts its own.",
     )
+    kafka_servers: str = Field(
+        default="127.0.0.1:9092", description="Cluster: Kafka's brokers, as host:port separated by commas."
+    )
+    topic_prefix: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$")] = Field(
+        default="orderflow", description="Cluster: the topics are <prefix>.order, <prefix>.stock and so on."
+    )
+    topic_partitions: int = Field(default=4, ge=1, le=1_000, description="Cluster: partitions of a topic that is new.")
+    topic_replication: int = Field(default=1, ge=1, le=9, description="Cluster: replicas of a topic that is new.")
+    rabbitmq_url: SecretStr = Field(
+        default=SecretStr("amqp://orderflow@127.0.0.1:5672/"), description="Cluster: RabbitMQ with its virtual host."
+    )
     pool_size: int = Field(default=20, gt=1, description="The most connections a process holds to the database.")
     lock_timeout_ms: Milliseconds = Field(
         default=3_000, description="How long a statement waits for a lock before the caller is told to come back."

@@ -8,17 +8,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import psycopg
 import redis.exceptions
 from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from infra.event_log import Stored, load
+from infra.feed import Feed
 from infra.guard import Guard, Seen
 from infra.pace import Pace
-from infra.runtime import Runtime
-from infra.signals import PROJECTED
+from infra.signals import PROJECTED, Signals
 from schemas.base import Category
 
 Apply = Callable[[AsyncConnection[Any], Sequence[Stored]], Awaitable[None]]
@@ -57,12 +58,40 @@ class Subscription:
     """Seconds between the beginnings of batches, at least. Fewer, larger batches cost less; a rest is ended at once."""
 
 
-async def follow(runtime: Runtime, subscription: Subscription) -> None:
-    """Apply events until cancelled, through outages; begins where the subscription stopped, at first with the oldest.
+class Subscriptions(Protocol):
+    """How the events reach the subscriptions of a process."""
 
-    Each batch sends NOTIFY orderflow_projected with `<name> <position>`. Several followers of one name take turns.
-    """
-    follower = _Follower(runtime, subscription)
+    def subscribe(self, subscription: Subscription) -> None:
+        """Name a subscription, before `run`."""
+
+    async def run(self) -> None:
+        """Apply events until cancelled, through outages; returns at once when there is no subscription.
+
+        Each begins where it stopped, at first with the oldest event. Several processes may follow the same one.
+        """
+
+
+class LogSubscriptions:
+    """Each subscription follows the log itself, in the order of all commits."""
+
+    def __init__(self, pool: AsyncConnectionPool, signals: Signals, feed: Feed) -> None:
+        self._pool = pool
+        self._signals = signals
+        self._feed = feed
+        self._subscriptions: list[Subscription] = []
+
+    def subscribe(self, subscription: Subscription) -> None:
+        self._subscriptions.append(subscription)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as following:
+            for subscription in self._subscriptions:
+                follower = _Follower(self._pool, self._signals, self._feed, subscription)
+                following.create_task(_follow(follower, subscription.name), name=f"follow:{subscription.name}")
+
+
+async def _follow(follower: "_Follower", name: str) -> None:
+    """Each batch sends NOTIFY orderflow_projected with `<name> <position>`. Followers of one name take turns."""
     pause = _FIRST_PAUSE_SECONDS
     while True:
         try:
@@ -71,14 +100,16 @@ async def follow(runtime: Runtime, subscription: Subscription) -> None:
                 position = await follower.advance(position)
                 pause = _FIRST_PAUSE_SECONDS
         except _OUTAGES as outage:
-            _log.warning("%s: waiting for an outage to end: %s", subscription.name, type(outage).__name__)
+            _log.warning("%s: waiting for an outage to end: %s", name, type(outage).__name__)
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
 class _Follower:
-    def __init__(self, runtime: Runtime, subscription: Subscription) -> None:
-        self._runtime = runtime
+    def __init__(self, pool: AsyncConnectionPool, signals: Signals, feed: Feed, subscription: Subscription) -> None:
+        self._pool = pool
+        self._signals = signals
+        self._feed = feed
         self._subscription = subscription
         self._pace = Pace(subscription.pace, rest=subscription.rest)
 
@@ -89,7 +120,7 @@ class _Follower:
     async def advance(self, position: int) -> int:
         """Take what comes next; give the position reached."""
         await self._pace.keep()
-        batch = await self._runtime.feed.read(after=position, limit=_MOST)
+        batch = await self._feed.read(after=position, limit=_MOST)
         if not batch:
             return position
         began_at = monotonic()
@@ -109,7 +140,7 @@ class _Follower:
             await guard.open(batch[-1].position)
             if wanted := [stored for stored in batch if stored.category in self._subscription.categories]:
                 await self._apply_new(connection, guard, wanted)
-        self._runtime.signals.poke(PROJECTED)
+        self._signals.poke(PROJECTED)
 
     async def _apply_new(self, connection: AsyncConnection[Any], guard: Guard, wanted: Sequence[Stored]) -> None:
         seen = await guard.seen({stored.stream_id for stored in wanted})
@@ -149,11 +180,11 @@ class _Follower:
         async with self._transaction() as (_, guard):
             await guard.open(stored.position)
             await guard.park(stored, error=fault, attempts=_ATTEMPTS)
-        self._runtime.signals.poke(PROJECTED)
+        self._signals.poke(PROJECTED)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[tuple[AsyncConnection[Any], Guard]]:
-        async with self._runtime.pool.connection() as connection, connection.pipeline(), connection.transaction():
+        async with self._pool.connection() as connection, connection.pipeline(), connection.transaction():
             yield connection, Guard(connection, self._subscription.name)
 
 

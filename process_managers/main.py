@@ -1,4 +1,4 @@
-"""Runs the fulfilment of orders: the process over the feed, its timer, and the two workers."""
+"""The services that fulfil orders: the process with its timer, and the two workers."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,7 +10,6 @@ from infra.runtime import Runtime
 from infra.settings import Settings
 from infra.smtp import Smtp
 from infra.stopping import stop
-from infra.subscription import follow
 from process_managers.deadlines import keep_time
 from process_managers.order_fulfilment import Deadlines
 from process_managers.runner import subscription
@@ -22,28 +21,37 @@ _MAILS_AT_ONCE: Final = 8
 
 
 @asynccontextmanager
-async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
-    """Run until the block ends. Register it before `runtime.bus` runs; raises ValueError without `acquirer_url`."""
-    settings = runtime.settings
-    if not settings.acquirer_url:
+async def processes(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
+    """Subscribe the process and keep its deadlines until the block ends."""
+    deadlines = _deadlines(runtime.settings)
+    runtime.subscriptions.subscribe(subscription(deadlines, _now))
+    timer = keep_time(runtime.pool, deadlines, _now, grace=runtime.settings.deadline_grace)
+    keeping = runtime.tasks.create_task(timer, name="deadlines")
+    try:
+        yield {}
+    finally:
+        await stop([keeping])
+
+
+@asynccontextmanager
+async def payment_worker(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
+    """Consume payment commands; raises ValueError without `acquirer_url`."""
+    if not runtime.settings.acquirer_url:
         raise ValueError("Payments need an acquirer: set ORDERFLOW_ACQUIRER_URL.")
-    deadlines = _deadlines(settings)
-    async with HttpAcquirer(settings.acquirer_url) as acquirer:
-        payments = PaymentWorker(runtime.pool, acquirer, now=_now)
-        smtp = Smtp(settings.smtp_host, settings.smtp_port)
-        mails = NotificationWorker(runtime.pool, runtime.log, smtp, sender=settings.mail_from)
-        runtime.bus.consume("payments.work", payments.handle, concurrency=_PAYMENTS_AT_ONCE)
-        runtime.bus.consume("notifications.work", mails.handle, concurrency=_MAILS_AT_ONCE)
-        background = [
-            runtime.tasks.create_task(follow(runtime, subscription(deadlines, _now)), name="order_fulfilment"),
-            runtime.tasks.create_task(
-                keep_time(runtime.pool, deadlines, _now, grace=settings.deadline_grace), name="deadlines"
-            ),
-        ]
-        try:
-            yield {}
-        finally:
-            await stop(background)
+    async with HttpAcquirer(runtime.settings.acquirer_url) as acquirer:
+        worker = PaymentWorker(runtime.pool, acquirer, now=_now)
+        runtime.bus.consume("payments.work", worker.handle, concurrency=_PAYMENTS_AT_ONCE)
+        yield {}
+
+
+@asynccontextmanager
+async def notification_worker(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
+    """Consume the commands to tell customers."""
+    settings = runtime.settings
+    smtp = Smtp(settings.smtp_host, settings.smtp_port)
+    worker = NotificationWorker(runtime.pool, runtime.log, smtp, sender=settings.mail_from)
+    runtime.bus.consume("notifications.work", worker.handle, concurrency=_MAILS_AT_ONCE)
+    yield {}
 
 
 def _now() -> datetime:

@@ -6,7 +6,7 @@ from typing import Final
 
 from infra.runtime import Runtime
 from infra.stopping import stop
-from infra.subscription import Subscription, follow
+from infra.subscription import Subscription
 from projections.live import LiveFigures
 from projections.order_detail import ORDER_DETAILS
 from projections.order_summary import ORDER_SUMMARIES
@@ -25,14 +25,12 @@ SUBSCRIPTIONS: Final[tuple[Subscription, ...]] = (
 
 @asynccontextmanager
 async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
-    """Start following; a read model that lags says so in its position. Serves nothing itself."""
+    """Subscribe; a read model that lags says so in its position. Serves nothing itself."""
+    for subscription in SUBSCRIPTIONS:
+        runtime.subscriptions.subscribe(subscription)
     live = LiveFigures(runtime.redis, runtime.feed, runtime.log)
-    following = [
-        runtime.tasks.create_task(follow(runtime, subscription), name=f"projection:{subscription.name}")
-        for subscription in SUBSCRIPTIONS
-    ]
-    following.append(runtime.tasks.create_task(live.run(), name="projection:live"))
+    following = runtime.tasks.create_task(live.run(), name="projection:live")
     try:
         yield {}
     finally:
-        await stop(following)
+        await stop([following])

@@ -12,7 +12,7 @@ from infra.http import LOOPBACK
 from infra.local.acquirer import serve_acquirer
 from infra.local.failures import PartFailed
 from infra.local.mail_catcher import catch_mail
-from infra.runtime import Runtime, Service, open_runtime
+from infra.runtime import Runtime, Service, delivering, open_runtime
 from infra.settings import Settings
 
 T = TypeVar("T")
@@ -34,8 +34,7 @@ async def running(
             async with AsyncExitStack() as parts:
                 outside = await _start_outside(parts, settings, folder)
                 urls = await _start_services(parts, runtime, outside)
-                delivering = tasks.create_task(runtime.bus.run(), name="bus")
-                parts.push_async_callback(_cancel, delivering)
+                await parts.enter_async_context(delivering(runtime))
                 yield urls
         finally:
             await _cancel(watching)

@@ -18,7 +18,7 @@ from infra.guard import Guard
 from infra.runtime import Runtime, open_runtime
 from infra.settings import Settings
 from infra.signals import PROJECTED
-from infra.subscription import Subscription, follow
+from infra.subscription import LogSubscriptions, Subscription
 from tests.appending import a_command, open_log
 from tests.waiting import eventually
 
@@ -78,7 +78,11 @@ class Bench:
     async def following(self, effects: Effects, *, until: int, followers: int = 1) -> AsyncIterator[None]:
         """Follow until a position is reached."""
         subscription = Subscription(NAME, frozenset({"order"}), effects.apply)
-        tasks = [asyncio.create_task(follow(self.runtime, subscription)) for _ in range(followers)]
+        connections = (self.runtime.pool, self.runtime.signals, self.runtime.feed)
+        several = [LogSubscriptions(*connections) for _ in range(followers)]
+        for subscriptions in several:
+            subscriptions.subscribe(subscription)
+        tasks = [asyncio.create_task(subscriptions.run()) for subscriptions in several]
         yield
 
         async def reached() -> bool:

@@ -1,6 +1,7 @@
 """The whole service: events in the log become commands, payments and mails."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ from pydantic import SecretStr
 from infra.appender import Appender
 from infra.local.acquirer import serve_acquirer
 from infra.local.mail_catcher import catch_mail
-from infra.runtime import open_runtime
+from infra.runtime import delivering, open_runtime
 from infra.settings import Settings
-from process_managers.main import service
+from process_managers.main import notification_worker, payment_worker, processes
 from schemas.commands import Command, Sent
 from tests.appending import appending
 from tests.examples import authorised, confirmed, history, placed, requested
@@ -48,9 +49,13 @@ async def test_a_history_leads_to_its_commands_its_charge_and_its_mail(
             smtp_port=caught.smtp_port,
         )
         tasks = asyncio.TaskGroup()
-        async with open_runtime(settings, tasks) as runtime, tasks, service(runtime):
+        async with AsyncExitStack() as stack:
+            runtime = await stack.enter_async_context(open_runtime(settings, tasks))
+            await stack.enter_async_context(tasks)
+            for service in (processes, payment_worker, notification_worker):
+                await stack.enter_async_context(service(runtime))
             runtime.bus.consume("orders.inbox", take, concurrency=8)
-            delivering = tasks.create_task(runtime.bus.run())
+            await stack.enter_async_context(delivering(runtime))
             async with Appender(database, runtime.pool) as appender:
                 past = history(placed(), *BOTH_RESERVED, requested(), authorised(), confirmed())
                 await appender.append(appending(*past))
@@ -61,16 +66,15 @@ async def test_a_history_leads_to_its_commands_its_charge_and_its_mail(
                     return bool(mails and charges and len(asked) == 5)
 
                 await eventually(everything)
-            delivering.cancel()
     wanted: list[Command] = [*RESERVE, REQUEST, CONFIRM]
     for command in wanted:
         assert command in asked
 
 
-async def test_the_service_does_not_start_without_an_acquirer(database: str, redis_url: str) -> None:
+async def test_the_payment_worker_does_not_start_without_an_acquirer(database: str, redis_url: str) -> None:
     settings = Settings(postgres_dsn=SecretStr(database), redis_url=SecretStr(redis_url), acquirer_url=None)
     tasks = asyncio.TaskGroup()
     async with open_runtime(settings, tasks) as runtime, tasks:
         with pytest.raises(ValueError, match="ORDERFLOW_ACQUIRER_URL"):
-            async with service(runtime):
+            async with payment_worker(runtime):
                 pass

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from pydantic import SecretStr
 
 from infra.event_log import Stored
-from infra.runtime import Runtime, open_runtime
+from infra.runtime import Runtime, delivering, open_runtime
 from infra.settings import Settings
 from infra.signals import PROJECTED
 from projections.main import SUBSCRIPTIONS, service
@@ -28,7 +28,8 @@ async def running(dsn: str, redis_url: str) -> AsyncIterator[Runtime]:
     settings = Settings(postgres_dsn=SecretStr(dsn), redis_url=SecretStr(redis_url))
     async with asyncio.TaskGroup() as tasks, open_runtime(settings, tasks) as runtime, service(runtime) as urls:
         assert urls == {}
-        yield runtime
+        async with delivering(runtime):
+            yield runtime
 
 
 async def caught_up(runtime: Runtime, connection: AsyncConnection[Any], position: int) -> None:

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from infra.auth import Scope
 from infra.issuer import ensure_keys, mint
 from infra.local.servers import LocalServers
-from infra.runtime import open_runtime
+from infra.runtime import delivering, open_runtime
 from infra.settings import Settings
 from projections.main import service as projections
 from query_api.main import service as query_api
@@ -57,6 +57,7 @@ async def platform(query_settings: Settings, keys: Path) -> AsyncIterator[Platfo
         runtime = await stack.enter_async_context(open_runtime(query_settings, tasks))
         await stack.enter_async_context(projections(runtime))
         urls = await stack.enter_async_context(query_api(runtime))
+        await stack.enter_async_context(delivering(runtime))
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=urls["query_url"], timeout=20))
         yield Platform(runtime, client, token)
 
