@@ -1,0 +1,73 @@
+"""The topics of the categories, made explicitly: a topic that a broker makes by itself has the wrong partitions."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from concurrent.futures import Future
+from typing import Any, Final
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from infra.kafka.records import CATEGORIES, topic_of
+from infra.settings import Settings
+from schemas.base import Category
+
+TIMEOUT_SECONDS: Final = 10.0
+_quiet: Final = logging.getLogger("librdkafka")
+
+
+class KafkaUnreachable(Exception):  # noqa: N818 - a state of the world
+    """No broker answered in time."""
+
+
+def client_settings(settings: Settings) -> dict[str, Any]:
+    """Give what every librdkafka client of ours is told."""
+    return {
+        "bootstrap.servers": settings.kafka_servers,
+        "client.id": settings.topic_prefix,
+        "reconnect.backoff.max.ms": 1_000,
+        "socket.keepalive.enable": True,
+        "log_level": 4,
+        "logger": _quiet,
+    }
+
+
+async def ensure_topics(settings: Settings) -> None:
+    """Create the topics that are missing; one that exists is left as it is. Raises KafkaUnreachable."""
+    await asyncio.to_thread(create_missing, settings)
+
+
+def create_missing(settings: Settings, *, seconds: float = TIMEOUT_SECONDS) -> None:
+    """Do the same in the calling thread."""
+    admin = AdminClient(client_settings(settings))
+    try:
+        known = admin.list_topics(timeout=seconds).topics
+        missing = [name for name in topics_of(settings).values() if name not in known]
+        if missing:
+            # Facts are kept for ever, whatever the broker does by default.
+            topics = [
+                NewTopic(name, settings.topic_partitions, settings.topic_replication, config={"retention.ms": "-1"})
+                for name in missing
+            ]
+            _settle(admin.create_topics(topics, request_timeout=seconds, operation_timeout=seconds).values())
+    except KafkaException as error:
+        raise KafkaUnreachable(f"Kafka at {settings.kafka_servers} cannot be used: {reason(error)}") from error
+
+
+def topics_of(settings: Settings) -> dict[Category, str]:
+    return {category: topic_of(settings.topic_prefix, category) for category in CATEGORIES}
+
+
+def reason(error: KafkaException) -> str:
+    """Say why Kafka did not do it, in one line."""
+    return str(error.args[0].str())
+
+
+def _settle(creations: Iterable[Future[None]]) -> None:
+    for creation in creations:
+        try:
+            creation.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another process was faster
+                raise
