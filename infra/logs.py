@@ -5,7 +5,7 @@ import sys
 from typing import Final
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 _TALKATIVE: Final = ("mail.log", "httpx", "httpcore", "asyncio")
 """These tell addresses and URLs at level INFO, which may be personal."""
@@ -16,8 +16,10 @@ _SHARED: Final[tuple[Processor, ...]] = (
 )
 
 
-def configure_logs(*, as_json: bool | None = None, level: int = logging.WARNING) -> None:
+def configure_logs(*, as_json: bool | None = None, level: int = logging.WARNING, role: str | None = None) -> None:
     """Send structlog and the standard library's loggers to stderr. Without `as_json`, a terminal decides.
+
+    Every line tells the `role`, if there is one.
 
     A traceback never carries the values of variables, which may be personal or secret.
     """
@@ -33,8 +35,18 @@ def configure_logs(*, as_json: bool | None = None, level: int = logging.WARNING)
         cache_logger_on_first_use=True,
     )
     clean = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    last: tuple[Processor, ...] = (clean, *renderer) if role is None else (clean, _telling(role), *renderer)
     handler = logging.StreamHandler()
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=[clean, *renderer]))
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=last))
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.basicConfig(handlers=[handler], level=level, force=True)
+
+
+def _telling(role: str) -> Processor:
+    """Bound here and not in a context variable, because threads of libraries log too."""
+
+    def tell(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+        return {"role": role, **line}
+
+    return tell

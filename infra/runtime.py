@@ -28,8 +28,9 @@ class Runtime:
     pool: AsyncConnectionPool
     """Autocommit connections, checked before they are handed out.
 
-    A commit does not wait for the disk: what is written through them follows from the log, which does wait, and is made
-    again after a crash of the database.
+    In the embedded profile a commit does not wait for the disk: what is written through them follows from the log,
+    which does wait, and is made again after a crash of the database. In the cluster it waits, because what Kafka and
+    RabbitMQ are then told to forget must be on the disk.
     """
     signals: Signals
     log: EventLog
@@ -59,7 +60,7 @@ async def open_runtime(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIte
     """Open every connection, give the runtime, and close them in reverse."""
     dsn = settings.postgres_dsn.get_secret_value()
     limits = f"-c statement_timeout={settings.statement_timeout_ms} -c lock_timeout={settings.lock_timeout_ms}"
-    options = f"-c synchronous_commit=off {limits}"
+    options = limits if settings.profile == "cluster" else f"-c synchronous_commit=off {limits}"
     pool = AsyncConnectionPool(
         dsn,
         kwargs={"autocommit": True, "options": options},

@@ -1,9 +1,12 @@
-"""Stop background tasks for certain."""
+"""Stop background tasks, and a whole process, for certain."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Iterable
 from typing import Any, Final
 
+STOPPED_AT_ONCE: Final = 130
 _AGAIN_SECONDS: Final = 0.2
 
 
@@ -18,3 +21,18 @@ async def stop(tasks: Iterable[asyncio.Task[Any]]) -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=_AGAIN_SECONDS)
+
+
+def stop_on_signals(seconds: float) -> None:
+    """Let the first SIGINT or SIGTERM cancel the current task, and a second one, or `seconds`, end the process."""
+    loop, running_task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def stop_all() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, os._exit, STOPPED_AT_ONCE)
+        loop.call_later(seconds, os._exit, 1)
+        if running_task is not None:
+            running_task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop_all)

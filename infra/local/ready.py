@@ -33,7 +33,7 @@ def announced(ready: Ready, *files: Path) -> Iterator[None]:
     """Write the files at once and whole; remove those that are still ours at the end."""
     try:
         for file in files:
-            _write(ready, file)
+            write_whole(file, ready.model_dump_json(indent=2) + "\n")
         yield
     finally:
         for file in files:
@@ -42,11 +42,12 @@ def announced(ready: Ready, *files: Path) -> Iterator[None]:
                 file.unlink(missing_ok=True)
 
 
-def _write(ready: Ready, file: Path) -> None:
+def write_whole(file: Path, text: str) -> None:
+    """Replace a file at once, so that nobody reads half of it."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, unfinished = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     with os.fdopen(descriptor, "w") as written:
-        written.write(ready.model_dump_json(indent=2) + "\n")
+        written.write(text)
     Path(unfinished).replace(file)
 
 

@@ -33,11 +33,11 @@ from infra.local.servers import LocalServers
 from infra.migrate import is_current
 from infra.pauses import shorten_pauses
 from infra.settings import Settings
+from infra.stopping import stop_on_signals
 
 SUBJECT: Final = "you"
 STOP_SECONDS: Final = 20.0
 """After that the process ends whatever still runs; the log is committed and the servers end with it."""
-STOPPED_AT_ONCE: Final = 130
 Avoided = tuple[str, ...]
 _log: Final = structlog.get_logger()
 
@@ -91,7 +91,7 @@ def _migrate(dsn: str) -> None:
 
 
 async def _run(settings: Settings, servers: LocalServers, options: Options, told: tuple[Screen, Avoided]) -> None:
-    _stop_on_signals()
+    stop_on_signals(STOP_SECONDS)
     screen, avoided = told
     folder, tenant_id = settings.data_dir, settings.console_tenant or TENANT
     if folder is None:
@@ -135,21 +135,6 @@ def _ready(settings: Settings, urls: dict[str, str], folder: Path, tenant_id: st
         data_dir=folder,
         tenant_id=tenant_id,
     )
-
-
-def _stop_on_signals() -> None:
-    """The first signal stops cleanly and within `STOP_SECONDS`; a second one stops at once."""
-    loop, running_task = asyncio.get_running_loop(), asyncio.current_task()
-
-    def stop() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, os._exit, STOPPED_AT_ONCE)
-        loop.call_later(STOP_SECONDS, os._exit, 1)
-        if running_task is not None:
-            running_task.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
 
 
 def _interrupt(_number: int, _frame: object) -> None:
