@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any, Final
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from infra.kafka.records import CATEGORIES, topic_of
 from infra.settings import Settings
