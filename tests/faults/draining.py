@@ -1,0 +1,82 @@
+"""Waits until nothing is behind the log any more, and measures how long that takes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from time import monotonic, sleep
+from uuid import UUID
+
+import httpx
+import psycopg
+
+from tests.acceptance.driver import Shop
+from tests.faults.effect_promises import SETTLED, message_id_of, template_of
+from tests.faults.evidence import Recovery
+from tests.faults.folding import WANTED
+from tests.faults.platform import Platform, read_log
+
+_PAUSE_SECONDS = 0.1
+_HEAD = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
+_POSITIONS = "SELECT subscription, position FROM subscription_positions"
+_OPEN = "SELECT count(*) FROM processes WHERE phase <> ALL(%s)"
+_UNTOLD = (
+    "SELECT count(*) FROM unnest(%s::uuid[]) AS due (message_id) WHERE message_id NOT IN (SELECT message_id FROM inbox)"
+)
+
+
+@dataclass
+class Drain:
+    """Looks at a platform again and again; what it has read of the log it does not read twice."""
+
+    platform: Platform
+    _read_to: int = 0
+    _last_order: int = 0
+    _due: list[UUID] = field(default_factory=list)
+
+    def until_at_rest(self, bound: float, *, patience: float | None = None) -> Recovery:
+        """Wait until nothing is behind; `bound` is the promise, `patience` (by default the same) when to give up."""
+        began = monotonic()
+        end = began + (bound if patience is None else patience)
+        while True:
+            behind = self.behind()
+            spent = monotonic() - began
+            if not behind or monotonic() >= end:
+                return Recovery(spent, bound, behind)
+            sleep(_PAUSE_SECONDS)
+
+    def behind(self) -> tuple[str, ...]:
+        """Say what is behind; a part that cannot be reached is."""
+        try:
+            with psycopg.connect(self.platform.dsn, connect_timeout=2) as connection:
+                found = [*self._database(connection)]
+            return tuple(found) or tuple(self._outside())
+        except (psycopg.OperationalError, httpx.HTTPError, OSError) as away:
+            return (f"a part is away: {type(away).__name__}",)
+
+    def _database(self, connection: psycopg.Connection) -> Iterator[str]:
+        (head,) = connection.execute(_HEAD).fetchone() or (0,)
+        positions: dict[str, int] = dict(connection.execute(_POSITIONS).fetchall())
+        for name in (*WANTED, "order_fulfilment"):
+            if positions.get(name, 0) < head:
+                yield f"{name} by {head - positions.get(name, 0)}"
+        (posted,) = connection.execute("SELECT count(*) FROM outbox").fetchone() or (0,)
+        if posted:
+            yield f"{posted} in the outbox"
+        (processes,) = connection.execute(_OPEN, (list(SETTLED),)).fetchone() or (0,)
+        if processes:
+            yield f"{processes} processes"
+        for stored in read_log(self.platform.dsn, after=self._read_to):
+            self._read_to = stored.position
+            if stored.category == "order":
+                self._last_order = stored.position
+            if template_of(stored.recorded.event):
+                self._due.append(message_id_of(stored))
+        (untold,) = connection.execute(_UNTOLD, (self._due,)).fetchone() or (0,)
+        if untold:
+            yield f"{untold} mails"
+
+    def _outside(self) -> Iterator[str]:
+        with httpx.Client(timeout=5) as http:
+            answer = Shop(http, self.platform.ready, self.platform.ready.tenant_id).staff.ask("/v1/dashboard")
+        if not answer.is_success or answer.json()["position"] < self._last_order:
+            yield "the dashboard"
+        yield from (f"{count} in {name}" for name, count in self.platform.queues().items() if count)

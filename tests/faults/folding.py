@@ -1,0 +1,102 @@
+"""What the read models must hold: made from the log alone, in tables of this session that hide the real ones."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg import AsyncConnection, sql
+
+from infra.event_log import Stored
+from infra.live_keys import RECENT, last_minutes
+from projections.live_change import change_of
+from projections.main import SUBSCRIPTIONS
+from projections.order_detail import ORDER_DETAILS
+from projections.order_summary import ORDER_SUMMARIES
+from projections.order_timeline import ORDER_TIMELINE
+from projections.product_view import PRODUCTS
+from projections.projector import Projector
+from projections.read_model import ReadModel
+from projections.sales import SALES_HOURS, SALES_PRODUCTS
+from projections.stock_level import STOCK_LEVELS
+from tests.faults.evidence import Row
+
+MODELS: tuple[ReadModel[Any], ...] = (
+    ORDER_SUMMARIES,
+    ORDER_DETAILS,
+    ORDER_TIMELINE,
+    STOCK_LEVELS,
+    PRODUCTS,
+    SALES_HOURS,
+    SALES_PRODUCTS,
+)
+WANTED = {each.name: frozenset[str](each.categories) for each in SUBSCRIPTIONS}
+"""Subscriptions that fill tables, and the categories that each wants."""
+_MOST = 2_000
+Tables = dict[str, list[Row]]
+
+
+def kept_and_folded(dsn: str, log: Sequence[Stored]) -> tuple[Tables, Tables]:
+    """Give the tables as they are and as they must be."""
+    return asyncio.run(_kept_and_folded(dsn, log))
+
+
+async def _kept_and_folded(dsn: str, log: Sequence[Stored]) -> tuple[Tables, Tables]:
+    async with await AsyncConnection.connect(dsn) as connection:
+        kept = {model.name: await _rows(connection, model.name) for model in MODELS}
+        for model in MODELS:
+            name = sql.Identifier(model.name)
+            hidden = sql.SQL("CREATE TEMPORARY TABLE {0} (LIKE public.{0} INCLUDING ALL)").format(name)
+            await connection.execute(hidden)
+        for model in MODELS:
+            wanted = [stored for stored in log if stored.category in model.categories]
+            for start in range(0, len(wanted), _MOST):
+                await Projector(model).apply(connection, wanted[start : start + _MOST])
+        folded = {model.name: await _rows(connection, model.name) for model in MODELS}
+        await connection.rollback()
+    return kept, folded
+
+
+async def _rows(connection: AsyncConnection[Any], table: str) -> list[Row]:
+    query = sql.SQL("SELECT to_jsonb(kept) FROM {} AS kept").format(sql.Identifier(table))
+    return [row[0] for row in await (await connection.execute(query)).fetchall()]
+
+
+def dashboard_of(log: Sequence[Stored], summaries: Sequence[Row], tenant_id: str, now: datetime) -> dict[str, Any]:
+    """Give the live figures that a tenant must be shown, in the form of the query API's answer."""
+    rows = [row for row in summaries if row["tenant_id"] == tenant_id and row["version"] > 0]
+    placed = {row["order_id"]: datetime.fromisoformat(row["placed_at"]) for row in rows}
+    newest = sorted(rows, key=lambda row: (_milliseconds(placed[row["order_id"]]), row["order_id"]), reverse=True)
+    per_minute = Counter(at.astimezone(UTC).replace(second=0, microsecond=0) for at in placed.values())
+    return {
+        "orders_by_status": dict(Counter(row["status"] for row in rows)),
+        "revenue_today": _revenue(log, tenant_id, now),
+        "recent_orders": [(row["order_id"], row["status"]) for row in newest[:RECENT]],
+        "orders_per_minute": [per_minute[minute] for minute in last_minutes(now)],
+    }
+
+
+def shown_dashboard(answer: Row) -> dict[str, Any]:
+    """Give an answer in the form of `dashboard_of`."""
+    return {
+        "orders_by_status": {status: count for status, count in answer["orders_by_status"].items() if count},
+        "revenue_today": {each["currency"]: each["amount"] for each in answer["revenue_today"] if each["amount"]},
+        "recent_orders": [(each["order_id"], each["status"]) for each in answer["recent_orders"]],
+        "orders_per_minute": [each["orders"] for each in answer["orders_per_minute"]],
+    }
+
+
+def _revenue(log: Sequence[Stored], tenant_id: str, now: datetime) -> dict[str, int]:
+    booked: Counter[str] = Counter()
+    for stored in log:
+        recorded = stored.recorded
+        if recorded.tenant_id == tenant_id and recorded.occurred_at.astimezone(UTC).date() == now.date():
+            change = change_of(recorded)
+            if change:
+                booked[change.currency] += change.revenue
+    return {currency: amount for currency, amount in booked.items() if amount}
+
+
+def _milliseconds(instant: datetime) -> int:
+    return int(instant.timestamp() * 1_000)
