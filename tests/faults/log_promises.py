@@ -110,15 +110,15 @@ def history_is_chained(evidence: Evidence) -> Iterator[HistoryEdited]:
     """
     streams = evidence.streams()
     for stream_id, stream in streams.items():
-        if not _is_chained(stream):
+        if not is_chained(stream):
             yield HistoryEdited("a chain of hashes is broken", str(stream_id))
     for stream_id, stream in [each for each in streams.items() if len(each[1]) > 1][:_SAMPLES]:
         for what, edited in _edits(stream):
-            if _is_chained(edited):
+            if is_chained(edited):
                 yield HistoryEdited(f"{what} is not found", str(stream_id))
 
 
-def _is_chained(stream: Sequence[Stored]) -> bool:
+def is_chained(stream: Sequence[Stored]) -> bool:
     links = [GENESIS, *(digest(stored.state) for stored in stream)]
     return [stored.recorded.prev for stored in stream] == links[:-1]
 
