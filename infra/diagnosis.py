@@ -14,7 +14,6 @@ import psycopg
 
 from infra.local.ports import USUAL, host_of, is_free
 from infra.local.ready import Ready
-from infra.local.servers import LocalServers
 from infra.settings import Settings
 
 SMALLEST_PYTHON: Final = (3, 11)
@@ -110,7 +109,7 @@ def _platform(ready: Ready) -> Iterator[Finding]:
         else:
             yield Finding("wrong", name, f"{url} is not ready ({status})", "Its log on stderr says why")
     try:
-        with psycopg.connect(LocalServers(ready.data_dir).postgres_dsn, autocommit=True) as connection:
+        with psycopg.connect(ready.postgres_dsn, autocommit=True) as connection:
             yield from _database(connection)
     except psycopg.OperationalError:
         yield Finding("wrong", "database", "cannot be reached", f"See {ready.data_dir}/postgres.log")

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from infra.local.ready import Ready
 
-READY_SECONDS = 90.0
+READY_SECONDS = 120.0
 STOP_SECONDS = 30.0
 FREE_PORTS = tuple(part for name in ("write", "query", "mail", "acquirer", "smtp") for part in (f"--{name}-port", "0"))
 
@@ -40,6 +40,25 @@ class Up:
     ready: Ready
     ready_file: Path
 
+    def now(self) -> Ready:
+        """Give what the ready file says by now: process ids change when the cluster's supervisor starts one again."""
+        return Ready.model_validate_json(self.ready_file.read_bytes())
+
+    def pid_of(self, role: str, *, other_than: int | None = None) -> int:
+        """Give the process of a role of the cluster; waits while it is being started again."""
+
+        def pid() -> int | None:
+            found = self.now().services.get(role)
+            return None if found == other_than else found
+
+        return until(pid)
+
+    def kill(self, role: str, number: signal.Signals = signal.SIGKILL) -> int:
+        """Send a signal to a role of the cluster; gives the process that got it."""
+        pid = self.pid_of(role)
+        os.kill(pid, number)
+        return pid
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(STOP_SECONDS)
@@ -55,11 +74,20 @@ def environment(folder: Path) -> dict[str, str]:
     return {**kept, "ORDERFLOW_RUN_DIR": str(folder / "run"), "COLUMNS": "160"}
 
 
-def start(folder: Path, *options: str | Path, settings: Mapping[str, str] | None = None) -> Up:
+def start(folder: Path, *options: str | Path, cluster: bool = False, settings: Mapping[str, str] | None = None) -> Up:
     """Start a platform on free ports that keeps its data in `folder`; returns when it is ready."""
     ready_file = folder / "ready.json"
     ready_file.unlink(missing_ok=True)
-    arguments = ("up", "--data", folder / "data", "--ready-file", ready_file, *FREE_PORTS, *options)
+    arguments: tuple[str | Path, ...] = (
+        "up",
+        "--data",
+        folder / "data",
+        "--ready-file",
+        ready_file,
+        *FREE_PORTS,
+        *options,
+    )
+    arguments += ("--cluster",) if cluster else ()
     with (folder / "output").open("a") as out:
         process = subprocess.Popen(
             command(*arguments),
@@ -77,9 +105,11 @@ def start(folder: Path, *options: str | Path, settings: Mapping[str, str] | None
 
 
 @contextmanager
-def running(folder: Path, *options: str | Path, settings: Mapping[str, str] | None = None) -> Iterator[Up]:
+def running(
+    folder: Path, *options: str | Path, cluster: bool = False, settings: Mapping[str, str] | None = None
+) -> Iterator[Up]:
     """A platform that is stopped at the end, and killed should it not stop."""
-    up = start(folder, *options, settings=settings)
+    up = start(folder, *options, cluster=cluster, settings=settings)
     try:
         yield up
     finally:

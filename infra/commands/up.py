@@ -13,6 +13,9 @@ Port = Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free
 
 def up(  # noqa: PLR0913  # one parameter an option
     *,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Every part as a process of its own, over Kafka and RabbitMQ.")
+    ] = False,
     data: Annotated[
         Path | None, typer.Option(help="Keep everything in this folder; without it, nothing stays.")
     ] = None,
@@ -38,8 +41,8 @@ def up(  # noqa: PLR0913  # one parameter an option
     import logging
 
     from infra.local.demo import Demo
+    from infra.local.opening import Options
     from infra.local.screen import screen
-    from infra.local.up import Options
     from infra.local.up import up as run
     from infra.logs import configure_logs
     from infra.settings import Settings
@@ -54,5 +57,7 @@ def up(  # noqa: PLR0913  # one parameter an option
     }
     settings = Settings().model_copy(update={name: port for name, port in ports.items() if port is not None})
     played = Demo(orders=orders, rate=rate, seed=seed) if demo else None
-    options = Options(data=data or settings.data_dir, ready_file=ready_file, demo=played)
+    options = Options(
+        data=data or settings.data_dir, ready_file=ready_file, demo=played, cluster=cluster, verbose=verbose
+    )
     raise typer.Exit(run(settings, options, screen(as_json=wants_json(as_json))))

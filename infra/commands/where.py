@@ -69,7 +69,10 @@ def dsn_of(dsn: str | None, data: Path | None, settings: Settings) -> str:
         return dsn
     if data is None and "postgres_dsn" in settings.model_fields_set:
         return settings.postgres_dsn.get_secret_value()
-    folder = data_of(data, None, settings)
-    if folder is None:
+    folder = data or settings.data_dir
+    if folder:
+        return LocalServers(folder).postgres_dsn
+    ready = ready_of(None, settings)
+    if ready is None:
         raise Failure("Name a database with --dsn or a data folder with --data, or start `orderflow up`.", FAILED)
-    return LocalServers(folder).postgres_dsn
+    return ready.postgres_dsn

@@ -1,5 +1,6 @@
-"""Which ports the embedded platform listens on: the wished ones, unless somebody else has them."""
+"""Which ports a platform listens on: the wished ones, unless somebody else has them."""
 
+import random
 import socket
 from collections.abc import Mapping
 from typing import Final
@@ -8,6 +9,7 @@ from infra.http import LOOPBACK
 from infra.settings import Settings
 
 _APIS: Final = frozenset({"write_port", "query_port"})
+_BELOW_EPHEMERAL: Final = (20_000, 32_000)
 USUAL: Final[Mapping[str, int]] = {
     "write_port": 8080,
     "query_port": 8081,
@@ -27,6 +29,24 @@ def chosen_ports(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
             wished = 0
         ports[name] = wished
     return settings.model_copy(update=ports), tuple(avoided)
+
+
+def fixed_ports(settings: Settings) -> Settings:
+    """Give a number to each port that is 0, for a process that shall be there again after it was started again.
+
+    They are below those that the kernel gives to connections, which could take one while its process is away.
+    """
+    ports = {name: int(getattr(settings, name)) for name in USUAL}
+    for name in [name for name, port in ports.items() if not port]:
+        ports[name] = _spare_port(host_of(settings, name), set(ports.values()))
+    return settings.model_copy(update=ports)
+
+
+def _spare_port(host: str, given: set[int]) -> int:
+    while True:
+        port = random.randint(*_BELOW_EPHEMERAL)  # noqa: S311  # nothing is guarded by it
+        if port not in given and is_free(host, port):
+            return port
 
 
 def host_of(settings: Settings, port_name: str) -> str:

@@ -2,11 +2,22 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Run(BaseModel):
+    """How a role of the cluster profile fares."""
+
+    model_config = ConfigDict(frozen=True)
+
+    started_at: datetime
+    restarts: int
 
 
 class Ready(BaseModel):
@@ -26,15 +37,29 @@ class Ready(BaseModel):
     pid: int
     data_dir: Path
     tenant_id: str
+    profile: Literal["embedded", "cluster"] = "embedded"
+    postgres_dsn: str
+    redis_url: str
+    kafka_servers: str | None = None
+    rabbitmq_url: str | None = None
+    services: dict[str, int] = {}
+    """Process ids by role, each as of now; a role that is just being started again is missing."""
+    servers: dict[str, int] = {}
+    """Process ids by server, of those that the platform has started."""
+    runs: dict[str, Run] = {}
 
 
 @contextmanager
-def announced(ready: Ready, *files: Path) -> Iterator[None]:
-    """Write the files at once and whole; remove those that are still ours at the end."""
-    try:
+def announced(ready: Ready, *files: Path) -> Iterator[Callable[[Ready], None]]:
+    """Write the files at once and whole, again when told so; remove those that are still ours at the end."""
+
+    def announce(current: Ready) -> None:
         for file in files:
-            write_whole(file, ready.model_dump_json(indent=2) + "\n")
-        yield
+            write_whole(file, current.model_dump_json(indent=2) + "\n")
+
+    try:
+        announce(ready)
+        yield announce
     finally:
         for file in files:
             known = read(file)

@@ -45,6 +45,9 @@ class Screen:
         self.console.print(ready.curl, markup=False)
         self.console.print("\nThen look at the page, or at [bold]orderflow order list[/bold]. Ctrl-C stops everything.")
 
+    def notice(self, sentence: str) -> None:
+        self.console.print(sentence, style="yellow", markup=False)
+
     @contextmanager
     def progress(self, total: int) -> Iterator[Callable[[], None]]:
         """Give what counts one more order; only a terminal shows it."""

@@ -1,0 +1,111 @@
+"""`orderflow up --cluster`: servers as children, one process for each part, and this one to watch over them."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import uvloop
+from pydantic import SecretStr
+
+from infra.http import LOOPBACK
+from infra.local.data_folder import data_folder
+from infra.local.opening import Options, Shop, migrate, prepared, ready_of
+from infra.local.ports import chosen_ports, fixed_ports
+from infra.local.ready import Ready, Run
+from infra.local.screen import Screen
+from infra.local.servers import LocalServers
+from infra.local.supervised import Surroundings
+from infra.local.supervisor import Supervisor
+from infra.settings import Settings
+from infra.stopping import stop_on_signals
+
+STOP_SECONDS: Final = 25.0
+
+
+def up_cluster(settings: Settings, options: Options, screen: Screen) -> None:
+    """Run until a signal; raises what it failed with. Call it in the main thread."""
+    with data_folder(options.data) as folder, LocalServers(folder, postgres_settings={"max_connections": "120"}) as own:
+        told = prepared(settings, folder, postgres_dsn=own.postgres_dsn, redis_url=own.redis_url)
+        chosen, avoided = chosen_ports(told.model_copy(update={"profile": "cluster"}))
+        known = _told_places(fixed_ports(chosen))
+        migrate(own.postgres_dsn)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(Shop(known, options, screen, avoided), own, folder))
+
+
+def _told_places(settings: Settings) -> Settings:
+    """Say where each part is before it runs, so that all may start at once, and again at the same place."""
+    update = {
+        "query_url": settings.query_url or _url(settings.host, settings.query_port),
+        "write_url": settings.write_url or _url(settings.host, settings.write_port),
+        "acquirer_url": _url(LOOPBACK, settings.acquirer_port),
+        "smtp_host": LOOPBACK,
+    }
+    return settings.model_copy(update=update)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _run(shop: Shop, servers: LocalServers, folder: Path) -> None:
+    stop_on_signals(STOP_SECONDS)
+    changed = asyncio.Event()
+    around = Surroundings(
+        folder, environment_of(shop.settings), shop.options.verbose, shop.screen.notice, changed=changed.set
+    )
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(servers.watch(), name="servers")
+        try:
+            async with Supervisor(around, tasks) as supervisor:
+                await supervisor.all_ready()
+                ready = ready_of(shop.settings, _urls(shop.settings), folder, servers.pids)
+                async with shop.opened(_current(ready, supervisor, servers)) as (api, announce):
+                    playing = tasks.create_task(shop.play_demo(ready, api), name="demo")
+                    try:
+                        while True:
+                            await changed.wait()
+                            changed.clear()
+                            announce(_current(ready, supervisor, servers))
+                    finally:
+                        playing.cancel()
+        finally:
+            watching.cancel()
+
+
+def _current(ready: Ready, supervisor: Supervisor, servers: LocalServers) -> Ready:
+    children = supervisor.children.values()
+    update = {
+        "services": {child.name: child.pid for child in children if child.pid},
+        "servers": servers.pids,
+        "runs": {
+            child.name: Run(started_at=child.started_at, restarts=child.restarts)
+            for child in children
+            if child.started_at
+        },
+    }
+    return ready.model_copy(update=update)
+
+
+def _urls(settings: Settings) -> dict[str, str]:
+    return {
+        "write_url": _url(settings.host, settings.write_port),
+        "query_url": _url(settings.host, settings.query_port),
+        "mail_url": _url(LOOPBACK, settings.mail_port),
+        "acquirer_url": _url(LOOPBACK, settings.acquirer_port),
+        "smtp_port": str(settings.smtp_port),
+    }
+
+
+def environment_of(settings: Settings) -> Mapping[str, str]:
+    """Give the variables by which a child reads the same settings; secrets are nobody's business in arguments."""
+    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("ORDERFLOW_")}
+    told = {f"ORDERFLOW_{name.upper()}": getattr(settings, name) for name in settings.model_fields_set}
+    plain = {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in told.items()
+        if value is not None
+    }
+    return inherited | plain
