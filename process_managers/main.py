@@ -23,7 +23,7 @@ _MAILS_AT_ONCE: Final = 8
 @asynccontextmanager
 async def processes(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
     """Subscribe the process and keep its deadlines until the block ends."""
-    deadlines = _deadlines(runtime.settings)
+    deadlines = deadlines_of(runtime.settings)
     runtime.subscriptions.subscribe(subscription(deadlines, _now))
     timer = keep_time(runtime.pool, deadlines, _now, grace=runtime.settings.deadline_grace)
     keeping = runtime.tasks.create_task(timer, name="deadlines")
@@ -58,7 +58,8 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _deadlines(settings: Settings) -> Deadlines:
+def deadlines_of(settings: Settings) -> Deadlines:
+    """Read the deadlines of the process from the settings."""
     return Deadlines(
         stock=timedelta(seconds=settings.stock_deadline),
         payment=timedelta(seconds=settings.payment_deadline),

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from infra.runtime import Runtime
 from infra.stopping import stop
@@ -13,9 +13,19 @@ from projections.order_summary import ORDER_SUMMARIES
 from projections.order_timeline import ORDER_TIMELINE
 from projections.product_view import PRODUCTS
 from projections.projector import fill
+from projections.read_model import ReadModel
 from projections.sales import SALES_HOURS, SALES_PRODUCTS
 from projections.stock_level import STOCK_LEVELS
 
+READ_MODELS: Final[tuple[ReadModel[Any], ...]] = (
+    ORDER_SUMMARIES,
+    ORDER_DETAILS,
+    ORDER_TIMELINE,
+    STOCK_LEVELS,
+    PRODUCTS,
+    SALES_HOURS,
+    SALES_PRODUCTS,
+)
 SUBSCRIPTIONS: Final[tuple[Subscription, ...]] = (
     fill("order_views", ORDER_SUMMARIES, ORDER_DETAILS, ORDER_TIMELINE, pace=0.005, rest=0.3),
     fill("shop_figures", STOCK_LEVELS, PRODUCTS, SALES_HOURS, SALES_PRODUCTS, pace=0.1, rest=4),

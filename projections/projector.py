@@ -1,6 +1,6 @@
 """Apply a batch of events to the tables of read models: one query, folds in memory, one statement."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from psycopg import AsyncConnection, sql
@@ -43,11 +43,19 @@ class Projector:
 
     async def apply(self, connection: AsyncConnection[Any], batch: Sequence[Stored]) -> None:
         """Raises what a fold raises; then nothing has been written."""
-        asked = [table.asked(batch) for table in self._tables]
-        found = await (await connection.execute(self._load, asked)).fetchone()
-        changed = [table.changed(rows, batch) for table, rows in zip(self._tables, found or (), strict=True)]
+        found = await self._found(connection, batch)
+        changed = [table.changed(rows, batch) for table, rows in zip(self._tables, found, strict=True)]
         if any(changed):
             await connection.execute(self._store, [_json(row.__dict__ for row in rows.values()) for rows in changed])
+
+    async def rows(self, connection: AsyncConnection[Any], batch: Sequence[Stored]) -> dict[str, dict[str, Any]]:
+        """Give the rows that a batch touches and that exist, named by table and key."""
+        found = await self._found(connection, batch)
+        return {name: row for table, rows in zip(self._tables, found, strict=True) for name, row in table.named(rows)}
+
+    async def _found(self, connection: AsyncConnection[Any], batch: Sequence[Stored]) -> Sequence[str]:
+        asked = [table.asked(batch) for table in self._tables]
+        return await (await connection.execute(self._load, asked)).fetchone() or ()
 
 
 class _Table:
@@ -71,6 +79,10 @@ class _Table:
     def changed(self, found: str, batch: Sequence[Stored]) -> Mapping[Key, Any]:
         rows = {self._key(row): row for row in self._rows.validate_json(found)}
         return self._model.changed(rows, self._wanted(batch))
+
+    def named(self, found: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        for row in self._rows.validate_json(found):
+            yield f"{self._model.name} {' '.join(map(str, self._key(row)))}", row.__dict__
 
     def _wanted(self, batch: Sequence[Stored]) -> list[Stored]:
         return [stored for stored in batch if stored.category in self._model.categories]

@@ -43,14 +43,15 @@ def inbox(handler: Handler) -> Handle:
     """
 
     async def handle(sent: Sent) -> None:
-        aggregate, stream_id = _addressed(sent.tenant_id, sent.command)
+        aggregate, stream_id = addressed(sent.tenant_id, sent.command)
         target = Target(aggregate, stream_id, lambda _state, version: Receipt(version=version))
-        await handler.handle(target, sent.command, _asked(sent))
+        await handler.handle(target, sent.command, asked(sent))
 
     return handle
 
 
-def _asked(sent: Sent) -> Asked:
+def asked(sent: Sent) -> Asked:
+    """Give who asks, under which identity a repeat is recognised."""
     fingerprint = sha256(sent.command.model_dump_json().encode()).digest()
     once = Once(sent.tenant_id, f"inbox:{sent.actor}", str(sent.message_id), fingerprint)
     trace = Trace(
@@ -61,7 +62,8 @@ def _asked(sent: Sent) -> Asked:
     return Asked(sent.tenant_id, sent.actor, trace, once)
 
 
-def _addressed(tenant_id: str, command: Command) -> tuple[Aggregate[Any, Any, Any], UUID]:
+def addressed(tenant_id: str, command: Command) -> tuple[Aggregate[Any, Any, Any], UUID]:
+    """Give the stream that a command is about; raises Misrouted."""
     match command:
         case ReserveStock(sku=sku) | ReleaseStock(sku=sku) | DispatchStock(sku=sku):
             return STOCK, stock_id(tenant_id, sku)
