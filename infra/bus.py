@@ -17,7 +17,7 @@ from infra.pace import Pace
 from infra.signals import OUTBOX, Signals
 from schemas.commands import Queue, Sent, decode
 
-__all__ = ["LADDER", "Bus", "Handle", "OutboxBus", "post"]
+__all__ = ["LADDER", "Bus", "Handle", "OutboxBus", "described", "post"]
 
 Handle = Callable[[Sent], Awaitable[None]]
 """Idempotent by `sent.message_id`: a command may come again, also while its first delivery still runs."""
@@ -25,11 +25,16 @@ Handle = Callable[[Sent], Awaitable[None]]
 LADDER: Final = (timedelta(seconds=1), timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
 """Pause after the first, second, ... failed delivery. A failure after the last pause parks the command."""
 
+PROCESS_ENDED: Final = "The process ended during each attempt"
+"""The error of a parked command whose handler never got to fail."""
+
+HANDLE_SECONDS: Final = 60
+"""A handler that takes longer has failed."""
+
 _POLL_SECONDS: Final = 0.25
 _TURN_SECONDS: Final = 0.02
 _RECONNECT_SECONDS: Final = 0.5
 _LEASE: Final = timedelta(seconds=6)
-_HANDLE_SECONDS: Final = 60
 _MAIL_ADDRESS: Final = re.compile(r"[^\s<>@]+@[^\s<>@]+")
 _log: Final = logging.getLogger(__name__)
 
@@ -41,7 +46,10 @@ class Bus(Protocol):
         """Name the one consumer of a queue, before the bus runs."""
 
     async def run(self) -> None:
-        """Deliver until cancelled. What was under way then is delivered again later."""
+        """Deliver until cancelled; returns at once when there is no consumer.
+
+        What was under way then is delivered again later.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,7 @@ class _Delivery:
                     try:
                         claimed = await self._turn()
                     except psycopg.OperationalError as error:
-                        _log.warning("%s: the database did not answer: %s", self._queue, _described(error))
+                        _log.warning("%s: the database did not answer: %s", self._queue, described(error))
                         await asyncio.sleep(_RECONNECT_SECONDS)
                         continue
                     self._pace.ended(began_at)
@@ -134,7 +142,7 @@ class _Delivery:
 
     async def _deliver(self, command: Claimed) -> None:
         if command.attempts > len(self._bus.ladder) + 1:
-            self._failed.append(Failed(command.outbox_id, "The process ended during each attempt", None))
+            self._failed.append(Failed(command.outbox_id, PROCESS_ENDED, None))
         else:
             await self._attempt(command)
         self._under_way.pop(command.outbox_id, None)
@@ -142,10 +150,10 @@ class _Delivery:
 
     async def _attempt(self, command: Claimed) -> None:
         try:
-            async with asyncio.timeout(_HANDLE_SECONDS):
+            async with asyncio.timeout(HANDLE_SECONDS):
                 await self._handle(decode(command.body))
         except Exception as error:  # noqa: BLE001  # the outermost loop: whatever it is, it is retried, then parked
-            said = _described(error)
+            said = described(error)
             pauses = self._bus.ladder[command.attempts - 1 : command.attempts]
             self._failed.append(Failed(command.outbox_id, said, pauses[0] if pauses else None))
             _log.warning("%s: %s failed, attempt %d: %s", self._queue, command.message_id, command.attempts, said)
@@ -158,10 +166,10 @@ class _Delivery:
                 await settle(connection, done=self._done, failed=self._failed)
                 await give_back(connection, list(self._under_way))
         except psycopg.OperationalError as error:
-            _log.warning("%s: left to its leases: %s", self._queue, _described(error))
+            _log.warning("%s: left to its leases: %s", self._queue, described(error))
 
 
-def _described(error: BaseException) -> str:
+def described(error: BaseException) -> str:
     """Say what failed in one line, without a mail address and without the input that a validation error quotes."""
     line = next(iter(str(error).splitlines()), "")
     return f"{type(error).__name__}: {_MAIL_ADDRESS.sub('<address>', line)}"[:300].removesuffix(": ")

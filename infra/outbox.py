@@ -35,11 +35,17 @@ UPDATE outbox SET attempts = attempts + 1, last_error = NULL, available_at = now
 WHERE outbox_id IN (SELECT outbox_id FROM due UNION ALL SELECT outbox_id FROM suspect)
 RETURNING outbox_id, message_id, body, attempts, outbox_id IN (SELECT outbox_id FROM suspect)
 """
+# The transaction that looks holds the rows by their locks, so that nobody else finds them while it publishes them.
+_DUE: Final = """
+SELECT outbox_id, message_id, body FROM outbox
+WHERE queue = %s AND available_at <= now() ORDER BY available_at, outbox_id LIMIT %s FOR UPDATE SKIP LOCKED
+"""
+_DEFER: Final = "UPDATE outbox SET last_error = %s, available_at = now() + %s WHERE outbox_id = ANY(%s)"
 _RETRY: Final = "UPDATE outbox SET last_error = %s, available_at = now() + %s WHERE outbox_id = %s"
+_TAKE_OUT: Final = "DELETE FROM outbox WHERE outbox_id = %s RETURNING queue, message_id, body, attempts"
 _PARK: Final = """
-WITH gone AS (DELETE FROM outbox WHERE outbox_id = %s RETURNING queue, message_id, body, attempts)
 INSERT INTO dead_letters (dead_letter_id, kind, consumer, message_id, body, error, attempts)
-SELECT %s, 'command', queue, message_id, body, %s, attempts FROM gone
+VALUES (%s, 'command', %s, %s, %s, %s, %s)
 ON CONFLICT (consumer, message_id) WHERE kind = 'command'
 DO UPDATE SET error = excluded.error, attempts = excluded.attempts, status = 'parked', parked_at = now()
 """
@@ -68,6 +74,26 @@ class Failed:
     """None parks the command in `dead_letters`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A row that is ours until the transaction ends."""
+
+    outbox_id: int
+    message_id: UUID
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A command that nobody tries again by himself."""
+
+    queue: Queue
+    message_id: UUID
+    body: bytes
+    error: str
+    attempts: int
+
+
 async def post(connection: AsyncConnection, commands: Sequence[Sent]) -> None:
     """Send commands if and only if the caller's transaction commits. A message that still waits is not posted twice."""
     if not commands:
@@ -84,7 +110,10 @@ async def settle(connection: AsyncConnection, *, done: Sequence[int], failed: Se
         await connection.execute("DELETE FROM outbox WHERE outbox_id = ANY(%s)", (list(done),))
     for failure in failed:
         if failure.retry_after is None:
-            await connection.execute(_PARK, (failure.outbox_id, new_id(), failure.error))
+            gone = await (await connection.execute(_TAKE_OUT, (failure.outbox_id,))).fetchone()
+            if gone:
+                queue, message_id, body, attempts = gone
+                await park(connection, Parked(queue, message_id, body, failure.error, attempts))
         else:
             await connection.execute(_RETRY, (failure.error, failure.retry_after, failure.outbox_id))
 
@@ -106,3 +135,19 @@ async def extend(connection: AsyncConnection, outbox_ids: Sequence[int], lease: 
 async def give_back(connection: AsyncConnection, outbox_ids: Sequence[int]) -> None:
     """Undo a claim whose delivery was stopped on purpose."""
     await connection.execute(_GIVE_BACK, (list(outbox_ids),))
+
+
+async def due(connection: AsyncConnection, queue: Queue, *, limit: int) -> list[Due]:
+    """Lock due rows, oldest first, that nobody else holds; in the caller's transaction."""
+    return [Due(*row) for row in await (await connection.execute(_DUE, (queue, limit))).fetchall()]
+
+
+async def defer(connection: AsyncConnection, outbox_ids: Sequence[int], error: str, pause: timedelta) -> None:
+    """Let rows wait that could not be sent on; it is not an attempt at what they ask for."""
+    await connection.execute(_DEFER, (error, pause, list(outbox_ids)))
+
+
+async def park(connection: AsyncConnection, command: Parked) -> None:
+    """Write a command to `dead_letters`; one that was there before is there anew."""
+    values = (new_id(), command.queue, command.message_id, command.body, command.error, command.attempts)
+    await connection.execute(_PARK, values)
