@@ -1,0 +1,70 @@
+"""Opens the database of a platform for commands that repair something in it."""
+
+import os
+import pwd
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from pydantic import SecretStr
+
+from infra.commands.failure import UNREACHABLE, Failure
+from infra.commands.where import data_of, dsn_of, ready_of
+from infra.local.servers import LocalServers
+from infra.settings import Settings
+
+_OPTIONS: Final = "-c lock_timeout=10000 -c statement_timeout=60000"
+_CONNECT_SECONDS: Final = 5.0
+
+
+def settings_of(dsn: str | None, data: Path | None) -> Settings:
+    """Give the settings with the database, and those of a local platform's servers when it is one."""
+    settings = Settings()
+    found = {"postgres_dsn": SecretStr(dsn_of(dsn, data, settings))}
+    if dsn or (data is None and "postgres_dsn" in settings.model_fields_set):
+        return settings.model_copy(update=found)
+    folder = data_of(data, None, settings)
+    ready = ready_of(None, settings)
+    local: dict[str, object] = {}
+    if folder and "redis_url" not in settings.model_fields_set:
+        local["redis_url"] = SecretStr(LocalServers(folder).redis_url)
+    if ready and ready.data_dir == folder and not settings.acquirer_url:
+        local["acquirer_url"] = ready.acquirer_url
+    return settings.model_copy(update={**found, **local})
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[AsyncConnectionPool[AsyncConnection[Any]]]:
+    """Give autocommit connections that wait for the disk; raises Failure when there is no database to work on."""
+    dsn = settings.postgres_dsn.get_secret_value()
+    try:
+        async with (
+            await AsyncConnection.connect(dsn, autocommit=True, options=_OPTIONS),
+            AsyncConnectionPool(
+                dsn,
+                kwargs={"autocommit": True, "options": _OPTIONS},
+                min_size=1,
+                max_size=4,
+                timeout=_CONNECT_SECONDS,
+                open=False,
+            ) as pool,
+        ):
+            yield pool
+    except psycopg.errors.LockNotAvailable as held:
+        raise Failure("Somebody else is at work on the same stream. Try again in a moment.") from held
+    except psycopg.errors.UndefinedTable as missing:
+        raise Failure("That database has not the newest schema. Run `orderflow migrate` for it first.") from missing
+    except (psycopg.OperationalError, PoolTimeout) as lost:
+        raise Failure("The database cannot be reached. Is its platform running?", UNREACHABLE) from lost
+
+
+def operator() -> str:
+    """Name who works at this machine, as the system knows them."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"

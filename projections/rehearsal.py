@@ -1,0 +1,36 @@
+"""Shows what an event would change in the read models, for whoever tries a dead letter again."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from infra.consumers import EventConsumer
+from infra.settings import Settings
+from projections.main import READ_MODELS, SUBSCRIPTIONS
+from projections.projector import Projector
+from schemas.views import FED_BY
+
+
+@asynccontextmanager
+async def order_views(
+    settings: Settings, pool: AsyncConnectionPool[AsyncConnection[Any]]
+) -> AsyncIterator[EventConsumer]:
+    del settings, pool
+    yield _consumer("order_views")
+
+
+@asynccontextmanager
+async def shop_figures(
+    settings: Settings, pool: AsyncConnectionPool[AsyncConnection[Any]]
+) -> AsyncIterator[EventConsumer]:
+    del settings, pool
+    yield _consumer("shop_figures")
+
+
+def _consumer(name: str) -> EventConsumer:
+    [subscription] = [subscription for subscription in SUBSCRIPTIONS if subscription.name == name]
+    projector = Projector(*(model for model in READ_MODELS if FED_BY[model.name] == name))
+    return EventConsumer(subscription, projector.rows)
