@@ -8,10 +8,17 @@ from psycopg import AsyncConnection
 
 from infra.event_log import Stored
 from infra.signals import PROJECTED
+from schemas.base import Category
 from schemas.ids import new_id
 
+_SIGHT: Final = 10_000
+"""How far one look goes, so that it is never a long statement."""
 _REACHED: Final = "SELECT position FROM subscription_positions WHERE subscription = %s"
-# Its row lock also makes two followers of one subscription take turns.
+# The row's lock makes two followers of one subscription take turns.
+_LOCK: Final = """
+INSERT INTO subscription_positions (subscription, position) VALUES (%s, 0)
+ON CONFLICT (subscription) DO UPDATE SET updated_at = now()
+"""
 _OPEN: Final = """
 WITH reached AS (
     INSERT INTO subscription_positions (subscription, position) VALUES (%(name)s, %(position)s)
@@ -20,6 +27,36 @@ WITH reached AS (
     RETURNING position
 )
 SELECT pg_notify(%(channel)s, %(name)s || ' ' || position) FROM reached
+"""
+# Looks no further than the first event that is not dealt with. Subqueries instead of joins, and a limit, keep the
+# planner on the index of the log whatever it believes about sizes.
+_REACH: Final = """
+WITH here AS (
+    SELECT coalesce((SELECT position FROM subscription_positions WHERE subscription = %(name)s), 0) AS position
+), ahead AS NOT MATERIALIZED (
+    SELECT notification_id, originator_id, originator_version, topic FROM stored_events
+    WHERE notification_id > (SELECT position FROM here) ORDER BY notification_id LIMIT %(most)s
+), undone AS MATERIALIZED (
+    SELECT notification_id FROM ahead
+    WHERE split_part(topic, '.', 1) = ANY(%(categories)s)
+        AND originator_version > coalesce((
+            SELECT version FROM subscription_versions seen
+            WHERE seen.subscription = %(name)s AND seen.stream_id = originator_id), 0)
+        AND (
+            SELECT 1 FROM dead_letters parked
+            WHERE parked.kind = 'event' AND parked.consumer = %(name)s AND parked.stream_id = originator_id
+                AND parked.version = originator_version) IS NULL
+    ORDER BY notification_id LIMIT 1
+), sight AS MATERIALIZED (
+    SELECT position, (SELECT notification_id FROM undone) AS undone, coalesce(
+        (SELECT notification_id FROM undone) - 1, (SELECT max(notification_id) FROM ahead), position) AS possible
+    FROM here
+), moved AS (
+    UPDATE subscription_positions moving SET position = possible, updated_at = now() FROM sight
+    WHERE %(move)s AND moving.subscription = %(name)s AND moving.position < possible
+    RETURNING possible, pg_notify(%(channel)s, %(name)s || ' ' || possible)
+)
+SELECT coalesce((SELECT possible FROM moved), position), undone, possible FROM sight
 """
 _SEEN: Final = """
 SELECT asked.stream_id, coalesce(seen.version, 0), EXISTS (
@@ -48,6 +85,19 @@ class Seen(NamedTuple):
     """An event of the stream waits for a person, so later ones must wait too."""
 
 
+class Reach(NamedTuple):
+    position: int
+    """Everything up to here is applied or parked."""
+    undone: int | None = None
+    """Position of the first wanted event that is neither; None when there is none in sight."""
+    possible: int = 0
+    """Where the position can go."""
+
+    @property
+    def further(self) -> bool:
+        return self.possible > self.position
+
+
 class Guard:
     """Every method runs in the caller's transaction."""
 
@@ -64,6 +114,29 @@ class Guard:
         """Go to a position, never back, and tell those who wait for it, once the transaction commits."""
         values = {"name": self._subscription, "position": position, "channel": PROJECTED}
         await self._connection.execute(_OPEN, values)
+
+    async def lock(self) -> None:
+        """Wait for one's turn; the position stays."""
+        await self._connection.execute(_LOCK, (self._subscription,))
+
+    async def look(self, categories: Iterable[Category]) -> Reach:
+        """See how far everything is dealt with, in whatever order it came."""
+        return await self._reach(categories, move=False)
+
+    async def advance(self, categories: Iterable[Category]) -> Reach:
+        """Go that far, and tell those who wait for it once the transaction commits. Call `lock` first."""
+        return await self._reach(categories, move=True)
+
+    async def _reach(self, categories: Iterable[Category], *, move: bool) -> Reach:
+        values = {
+            "name": self._subscription,
+            "categories": sorted(categories),
+            "most": _SIGHT,
+            "move": move,
+            "channel": PROJECTED,
+        }
+        row = await (await self._connection.execute(_REACH, values)).fetchone()
+        return Reach(*row) if row else Reach(0)
 
     async def seen(self, streams: Iterable[UUID]) -> dict[UUID, Seen]:
         values = {"name": self._subscription, "streams": list(streams)}

@@ -14,10 +14,11 @@ from redis.asyncio import Redis
 from infra.bus import Bus, OutboxBus
 from infra.event_log import EventLog
 from infra.feed import Feed
+from infra.log_subscriptions import LogSubscriptions
 from infra.settings import Settings
 from infra.signals import Signals
 from infra.stopping import stop
-from infra.subscription import LogSubscriptions, Subscriptions
+from infra.subscription import Subscriptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from pydantic import SecretStr
 
 from infra.event_log import Stored
 from infra.guard import Guard
+from infra.log_subscriptions import LogSubscriptions
 from infra.runtime import Runtime, open_runtime
 from infra.settings import Settings
 from infra.signals import PROJECTED
-from infra.subscription import LogSubscriptions, Subscription
+from infra.subscription import Outage, Subscription
 from tests.appending import a_command, open_log
 from tests.waiting import eventually
 
@@ -163,7 +164,9 @@ async def test_a_connection_lost_in_the_middle_of_a_batch_leaves_nothing_half_do
     assert await bench.parked() == []
 
 
-@pytest.mark.parametrize("outage", [redis.exceptions.ConnectionError(), OSError(), psycopg.OperationalError()])
+@pytest.mark.parametrize(
+    "outage", [redis.exceptions.ConnectionError(), OSError(), psycopg.OperationalError(), Outage()]
+)
 async def test_an_outage_parks_nothing(bench: Bench, outage: Exception) -> None:
     stream_id = uuid4()
     await bench.append(stream_id)
