@@ -79,8 +79,14 @@ async def open_runtime(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIte
         log = EventLog(pool)
         feed = await stack.enter_async_context(Feed(log, signals))
         subscriptions = LogSubscriptions(pool, signals, feed)
-        bus = OutboxBus(pool, signals)
+        bus = OutboxBus(pool, signals) if settings.profile == "embedded" else _rabbit_bus(settings)
         yield Runtime(settings, pool, signals, log, feed, subscriptions, bus, redis, tasks)
+
+
+def _rabbit_bus(settings: Settings) -> Bus:
+    from infra.rabbitmq.bus import RabbitBus  # noqa: PLC0415  # the embedded profile does without it
+
+    return RabbitBus(settings.rabbitmq_url.get_secret_value())
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -108,6 +109,7 @@ def ready_of(settings: Settings, urls: Mapping[str, str], folder: Path, servers:
         token=token,
         curl=curl_of(urls["write_url"], token),
         pid=os.getpid(),
+        started_at=datetime.now(UTC),
         data_dir=folder,
         tenant_id=tenant_id,
         profile=settings.profile,

@@ -35,6 +35,7 @@ class Ready(BaseModel):
     curl: str
     """Places an order that will be confirmed; a shell runs it."""
     pid: int
+    started_at: datetime
     data_dir: Path
     tenant_id: str
     profile: Literal["embedded", "cluster"] = "embedded"

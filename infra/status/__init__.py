@@ -1,0 +1,1 @@
+"""How a running platform fares: its processes, its servers, and what waits where."""
