@@ -26,7 +26,8 @@ _log: Final = logging.getLogger(__name__)
 class Feed:
     """A ring of the newest events with the log behind it.
 
-    Inside `async with` one task follows the log: it polls every 0.25 s, and a signal on EVENTS only shortens that wait.
+    From the first read on, inside `async with`, one task follows the log: it polls every 0.25 s, and a signal on EVENTS
+    only shortens that wait.
     A reader that is behind the ring reads the log by itself. Readers share each `Stored`, so an event is decoded once;
     one that cannot be decoded is passed on like any other, and only who looks into it is told.
     """
@@ -41,13 +42,15 @@ class Feed:
         """Everything after this position, up to `_newest`, is in the ring."""
         self._newest = 0
         self._grown = asyncio.Event()
+        self._beginning = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
 
     async def read(self, *, after: int, limit: int = 500, wait: float = 1.0) -> list[Stored]:
         """Give what was committed after a position, in commit order; after `wait` seconds without any, an empty list.
 
-        Raises psycopg.OperationalError when a reader behind the ring cannot reach the log.
+        Raises psycopg.OperationalError when the first reader, or one behind the ring, cannot reach the log.
         """
+        await self._begin()
         with suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 while self._floor <= after >= self._newest:
@@ -58,8 +61,6 @@ class Feed:
         return self._ring[start : start + limit]
 
     async def __aenter__(self) -> Self:
-        self._floor = self._newest = await self._log.head()
-        self._following = asyncio.create_task(self._follow(), name="feed")
         return self
 
     async def __aexit__(
@@ -67,6 +68,13 @@ class Feed:
     ) -> None:
         if self._following is not None:
             await stop([self._following])
+
+    async def _begin(self) -> None:
+        if self._following is None:
+            async with self._beginning:
+                if self._following is None:
+                    self._floor = self._newest = await self._log.head()
+                    self._following = asyncio.create_task(self._follow(), name="feed")
 
     async def _follow(self) -> None:
         waiter, pace = self._signals.waiter(EVENTS), Pace(_PACE_SECONDS)

@@ -27,7 +27,9 @@ class Fed:
 
 @pytest.fixture
 async def fed(database: str) -> AsyncIterator[Fed]:
+    """A feed that has begun to follow."""
     async with open_log(database) as opened, open_feed(database, opened.pool) as (signals, feed):
+        await feed.read(after=0, wait=0)
         yield Fed(opened, signals, feed)
 
 
@@ -70,6 +72,7 @@ async def test_a_reader_behind_the_ring_goes_on_from_the_log(database: str) -> N
         Signals(database) as signals,
         Feed(EventLog(opened.pool), signals, ring=4) as feed,
     ):
+        await feed.read(after=0, wait=0)
         for _ in range(20):
             await opened.appender.append(a_command(uuid4()))
         await read_all(feed, after=19, until=20)
@@ -84,6 +87,13 @@ async def test_what_was_there_before_the_feed_is_read_from_the_log(database: str
             await opened.appender.append(a_command(uuid4()))
             read = await read_all(feed, until=4)
     assert [stored.position for stored in read] == [1, 2, 3, 4]
+
+
+async def test_nobody_polls_for_a_feed_that_nobody_reads(database: str) -> None:
+    async with open_log(database) as opened, open_feed(database, opened.pool) as (_, feed):
+        assert "feed" not in {task.get_name() for task in asyncio.all_tasks()}
+        await feed.read(after=0, wait=0)
+        assert "feed" in {task.get_name() for task in asyncio.all_tasks()}
 
 
 async def test_without_any_signal_polling_finds_the_event(database: str) -> None:
