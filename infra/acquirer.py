@@ -1,11 +1,12 @@
 """The payment gateway over HTTP: every call bounded in time, every answer either certain or known to be unknown."""
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
 import aiohttp
-from pydantic import Field, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from schemas.base import Identifier, Message
 from schemas.money import Money
@@ -41,6 +42,34 @@ class AuthoriseBody(Message):
 
 class AmountBody(Message):
     amount: Money
+
+
+class Booked(BaseModel):
+    """One line of the acquirer's ledger: approved, with a `reference`, or refused, with a `code`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    key: str
+    """The idempotency key of the call; of a capture or refund, its id."""
+    kind: Literal["authorise", "capture", "void", "refund"]
+    payment_id: UUID
+    amount: int
+    currency: str
+    reference: str | None = None
+    code: str | None = None
+    recorded_at: AwareDatetime
+
+    @property
+    def approved(self) -> bool:
+        return self.reference is not None
+
+    @property
+    def money(self) -> Money:
+        return Money(amount=self.amount, currency=self.currency)
+
+
+class _Ledger(BaseModel):
+    entries: tuple[Booked, ...]
 
 
 class OutcomeUnknown(Exception):  # noqa: N818  # a state of the world
@@ -89,15 +118,22 @@ class HttpAcquirer:
                 return None
             raise
 
+    async def ledger(self) -> Sequence[Booked]:
+        """Give everything that the acquirer has decided, the oldest first."""
+        return _Ledger.model_validate_json(await self._answered("GET", "/ledger")).entries
+
     async def _put(self, path: str, body: Message | None) -> Answer:
         return await self._ask("PUT", path, None if body is None else body.model_dump_json())
 
     async def _ask(self, method: str, path: str, body: str | None = None) -> Answer:
+        return ANSWER.validate_json(await self._answered(method, path, body))
+
+    async def _answered(self, method: str, path: str, body: str | None = None) -> bytes:
         try:
             async with self._session.request(method, path, data=body, headers=_JSON) as response:
                 if response.status >= _SERVER_ERRORS or response.status in _TRY_AGAIN:
                     raise OutcomeUnknown(f"{method} was answered with {response.status}")
                 response.raise_for_status()
-                return ANSWER.validate_json(await response.read())
+                return await response.read()
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
             raise OutcomeUnknown(f"{method} was not answered: {type(error).__name__}") from error

@@ -93,6 +93,12 @@ class Settings(BaseSettings):
     acquirer_url: str | None = Field(
         default=None, description="Where payments are authorised; the embedded profile starts a simulated acquirer."
     )
+    reconcile_every: float = Field(
+        default=3_600,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds between comparisons of the acquirer's ledger with the payments here; 0 makes none.",
+    )
     smtp_host: str = Field(default="127.0.0.1", description="The host mail is sent to.")
     mail_from: str = Field(default="orders@orderflow.example", description="The sender of every notification.")
 

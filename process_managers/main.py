@@ -12,6 +12,7 @@ from infra.smtp import Smtp
 from infra.stopping import stop
 from process_managers.deadlines import keep_time
 from process_managers.order_fulfilment import Deadlines
+from process_managers.reconciling import keep_reconciling
 from process_managers.runner import subscription
 from process_managers.workers.notification import NotificationWorker
 from process_managers.workers.payment import PaymentWorker
@@ -41,7 +42,15 @@ async def payment_worker(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
     async with HttpAcquirer(runtime.settings.acquirer_url) as acquirer:
         worker = PaymentWorker(runtime.pool, acquirer, now=_now)
         runtime.bus.consume("payments.work", worker.handle, concurrency=_PAYMENTS_AT_ONCE)
-        yield {}
+        every = runtime.settings.reconcile_every
+        tasks = []
+        if every:
+            reconciling = keep_reconciling(runtime.pool, acquirer, _now, every=every)
+            tasks.append(runtime.tasks.create_task(reconciling, name="reconciliation"))
+        try:
+            yield {}
+        finally:
+            await stop(tasks)
 
 
 @asynccontextmanager

@@ -230,7 +230,7 @@ async def test_an_event_that_nobody_can_read_says_where(parked: Parked) -> None:
 async def _reading(connection: AsyncConnection[Any], batch: Sequence[Stored]) -> None:
     del connection
     for stored in batch:
-        assert stored.recorded.event
+        assert stored.recorded.event_id.int
 
 
 async def test_a_discarded_event_is_stepped_over_and_what_waits_still_waits(parked: Parked) -> None:

@@ -1,0 +1,1 @@
+"""Commands of `orderflow` about orders and payments."""

@@ -1,0 +1,162 @@
+"""Reads the acquirer's ledger and the log, and tells where they disagree: on demand, and every so often by itself."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, Final
+from uuid import UUID
+
+import aiohttp
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from pydantic import ValidationError
+
+from infra.acquirer import Booked, HttpAcquirer, OutcomeUnknown
+from infra.event_log import Stored
+from process_managers.reconciliation import Case, Finding, compare
+from schemas.events.payment import PaymentEvent
+from schemas.ids import payment_id
+from schemas.recorded import Recorded
+
+GRACE: Final = timedelta(minutes=2)
+"""How long the two may disagree, because an answer is on its way."""
+SINCE: Final = timedelta(hours=24)
+
+_PAGE: Final = 500
+_HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
+_COLUMNS: Final = "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events "
+_NEXT: Final = _COLUMNS + "WHERE notification_id >= %s ORDER BY notification_id LIMIT 1"
+_STREAMS: Final = _COLUMNS + "WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version"
+_MOVED: Final = """
+SELECT DISTINCT split_part(topic, '.', 1), originator_id FROM stored_events
+WHERE notification_id >= %s AND split_part(topic, '.', 1) IN ('order', 'payment')
+"""
+_log: Final = logging.getLogger(__name__)
+
+Connection = AsyncConnection[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    payments: int
+    """How many were compared."""
+    findings: Sequence[Finding]
+    in_flight: Sequence[Finding]
+    """Of payments that moved within the grace: most of these settle by themselves."""
+    unreadable: int = 0
+    """Events of these payments that this release cannot read, and left out."""
+
+
+async def reconcile(
+    pool: AsyncConnectionPool[Connection],
+    acquirer: HttpAcquirer,
+    *,
+    now: datetime,
+    since: timedelta = SINCE,
+    grace: timedelta = GRACE,
+) -> Report:
+    """Compare every payment that moved lately, on either side. Raises OutcomeUnknown, psycopg.OperationalError."""
+    booked: dict[UUID, list[Booked]] = defaultdict(list)
+    for entry in await acquirer.ledger():
+        booked[entry.payment_id].append(entry)
+    recent = [key for key, entries in booked.items() if entries[-1].recorded_at >= now - since]
+    findings: list[Finding] = []
+    in_flight: list[Finding] = []
+    unreadable = 0
+    async with pool.connection() as connection:
+        moved: dict[UUID, UUID | None] = {**dict.fromkeys(recent), **await _moved(connection, now - since)}
+        wanted = iter(moved.items())
+        while page := dict(islice(wanted, _PAGE)):
+            cases, unread = await _cases(connection, page, booked)
+            unreadable += unread
+            for case in cases:
+                settled = case.moved_at is None or case.moved_at < now - grace
+                (findings if settled else in_flight).extend(compare(case))
+    return Report(len(moved), findings, in_flight, unreadable)
+
+
+async def keep_reconciling(
+    pool: AsyncConnectionPool[Connection], acquirer: HttpAcquirer, now: Callable[[], datetime], *, every: float
+) -> None:
+    """Reconcile every so many seconds until cancelled; each finding is an alarm in the log."""
+    while True:
+        await asyncio.sleep(every)
+        since = max(SINCE, timedelta(seconds=2 * every))
+        try:
+            report = await reconcile(pool, acquirer, now=now(), since=since)
+        except (psycopg.OperationalError, OutcomeUnknown, aiohttp.ClientError, ValidationError) as error:
+            _log.warning("Payments could not be reconciled: %s", type(error).__name__)
+            continue
+        for finding in report.findings:
+            _log.error(
+                "Payment %s of order %s: %s: %s", finding.payment_id, finding.order_id, finding.kind, finding.says
+            )
+
+
+async def _moved(connection: Connection, since: datetime) -> dict[UUID, UUID | None]:
+    """Give the payments that moved, or whose orders did; the order's id where it is known by now."""
+    rows = await (await connection.execute(_MOVED, (await _position_at(connection, since),))).fetchall()
+    payments: dict[UUID, UUID | None] = {stream_id: None for category, stream_id in rows if category == "payment"}
+    return payments | {payment_id(stream_id): stream_id for category, stream_id in rows if category == "order"}
+
+
+async def _position_at(connection: Connection, moment: datetime) -> int:
+    """Find the first event after a moment by halving; one that cannot be read counts as after it."""
+    row = await (await connection.execute(_HEAD)).fetchone()
+    before, after = 0, int(row[0]) + 1 if row else 1
+    while after - before > 1:
+        middle = (before + after) // 2
+        found = await _events(connection, _NEXT, (middle,))
+        recorded = _read(found[0])
+        if recorded is None or recorded.occurred_at >= moment:
+            after = middle
+        else:
+            before = middle
+    return after
+
+
+async def _cases(
+    connection: Connection, orders: Mapping[UUID, UUID | None], booked: Mapping[UUID, Sequence[Booked]]
+) -> tuple[list[Case], int]:
+    payments, unread = await _streams(connection, list(orders))
+    known = {key: order_id or _order_of(payments.get(key, ())) for key, order_id in orders.items()}
+    streams, unread_orders = await _streams(connection, [order_id for order_id in known.values() if order_id])
+    cases = [
+        Case(key, booked.get(key, ()), payments.get(key, ()), streams.get(order_id, ()) if order_id else ())
+        for key, order_id in known.items()
+    ]
+    return cases, unread + unread_orders
+
+
+def _order_of(payment: Sequence[Recorded]) -> UUID | None:
+    return next((each.event.order_id for each in payment if isinstance(each.event, PaymentEvent)), None)
+
+
+async def _streams(connection: Connection, stream_ids: Sequence[UUID]) -> tuple[dict[UUID, list[Recorded]], int]:
+    streams: dict[UUID, list[Recorded]] = defaultdict(list)
+    unread = 0
+    for stored in await _events(connection, _STREAMS, (list(stream_ids),)):
+        recorded = _read(stored)
+        if recorded is None:
+            unread += 1
+        else:
+            streams[stored.stream_id].append(recorded)
+    return streams, unread
+
+
+async def _events(connection: Connection, query: str, values: tuple[object, ...]) -> list[Stored]:
+    async with connection.cursor(binary=True) as cursor:
+        await cursor.execute(query.encode(), values)
+        return [Stored(*row) for row in await cursor.fetchall()]
+
+
+def _read(stored: Stored) -> Recorded | None:
+    try:
+        return stored.recorded
+    except ValidationError:
+        return None
