@@ -13,6 +13,7 @@ import redis
 from hypothesis import settings
 from psycopg import sql
 
+from infra.local.cluster_servers import KAFKA, RABBITMQ, ClusterServers
 from infra.local.servers import LocalServers
 from infra.migrate import migrate
 
@@ -21,13 +22,16 @@ settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 REDIS_NUMBERS = range(1, 64)
+SERVERS = {"servers", "kafka_servers", "rabbitmq"}
+HOSTS_AT_ONCE = 8
+"""Making virtual hosts takes most of its time to get there."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whoever asks for a server needs no mark by hand."""
     for item in items:
-        if isinstance(item, pytest.Function) and "servers" in item.fixturenames:
+        if isinstance(item, pytest.Function) and SERVERS.intersection(item.fixturenames):
             item.add_marker(pytest.mark.servers)
 
 
@@ -102,3 +106,39 @@ def redis_url(servers: LocalServers, redis_numbers: Iterator[int]) -> str:
     with redis.Redis.from_url(url) as client:
         client.flushdb()
     return url
+
+
+@pytest.fixture(scope="session")
+def kafka_servers() -> Iterator[str]:
+    """The bootstrap servers of a broker that all tests share, so each takes a topic prefix of its own."""
+    with tempfile.TemporaryDirectory(prefix="orderflow-test-") as folder:
+        Path(folder).chmod(0o755)
+        with ClusterServers(Path(folder), names=[KAFKA], kafka_heap="384m") as running:
+            yield running.kafka_servers
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[ClusterServers]:
+    with tempfile.TemporaryDirectory(prefix="orderflow-test-") as folder:
+        Path(folder).chmod(0o755)
+        with ClusterServers(Path(folder), names=[RABBITMQ]) as running:
+            yield running
+
+
+@pytest.fixture(scope="session")
+def virtual_hosts(rabbitmq: ClusterServers) -> Iterator[str]:
+    def made() -> Iterator[str]:
+        used: list[str] = []
+        for first in itertools.count(step=HOSTS_AT_ONCE):
+            names = [f"test_{number}" for number in range(first, first + HOSTS_AT_ONCE)]
+            rabbitmq.virtual_hosts.change(add=names, remove=used)
+            yield from names
+            used = names
+
+    return made()
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq: ClusterServers, virtual_hosts: Iterator[str]) -> str:
+    """An empty virtual host for one test."""
+    return rabbitmq.rabbitmq_url_of(next(virtual_hosts))

@@ -8,8 +8,8 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -71,8 +71,10 @@ def _account_without_rights() -> Account:
 @dataclass(frozen=True, slots=True)
 class Launcher:
     account: Account
-    held_fd: int
-    """Inherited by every server, so that its lock says whether one still runs."""
+    held_fds: tuple[int, ...]
+    """Inherited by every server, so that their locks say whether one still runs."""
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    cwd: Path = Path("/")
 
     def spawn(
         self, command: list[str], log: Path, death_signal: signal.Signals, *reached: Path
@@ -89,9 +91,9 @@ class Launcher:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd="/",
-                env={"LC_ALL": "C", "PATH": os.defpath, "TZ": "UTC"},
-                pass_fds=(self.held_fd,),
+                cwd=self.cwd,
+                env={"LC_ALL": "C", "PATH": os.defpath, "TZ": "UTC", **self.environment},
+                pass_fds=self.held_fds,
             )
 
 

@@ -38,11 +38,11 @@ def fixed_ports(settings: Settings) -> Settings:
     """
     ports = {name: int(getattr(settings, name)) for name in USUAL}
     for name in [name for name, port in ports.items() if not port]:
-        ports[name] = _spare_port(host_of(settings, name), set(ports.values()))
+        ports[name] = spare_port(host_of(settings, name), set(ports.values()))
     return settings.model_copy(update=ports)
 
 
-def _spare_port(host: str, given: set[int]) -> int:
+def spare_port(host: str, given: set[int]) -> int:
     while True:
         port = random.randint(*_BELOW_EPHEMERAL)  # noqa: S311  # nothing is guarded by it
         if port not in given and is_free(host, port):

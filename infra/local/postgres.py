@@ -3,7 +3,9 @@
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
+from infra.http import LOOPBACK
 from infra.local.child import START_SECONDS, Child, Launcher, ServerFailed, explain, inside_wheel, remove
 
 SOCKET_NAME = ".s.PGSQL.5432"
@@ -25,6 +27,11 @@ SETTINGS: Mapping[str, str] = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+_ACCESS: Final = f"""\
+local all all trust
+host all all {LOOPBACK}/32 scram-sha-256
+host replication all {LOOPBACK}/32 scram-sha-256
+"""
 
 
 def spawn_postgres(launcher: Launcher, data_dir: Path, sockets: Path, overrides: Mapping[str, str]) -> Child:
@@ -39,6 +46,20 @@ def spawn_postgres(launcher: Launcher, data_dir: Path, sockets: Path, overrides:
     command = [str(binaries / "postgres"), "-D", str(cluster), *options]
     process = launcher.spawn(command, log, signal.SIGINT, cluster, sockets)
     return Child("PostgreSQL", process, log, lambda: _is_ready(cluster), signal.SIGINT)
+
+
+def listening(launcher: Launcher, data_dir: Path, port: int) -> Mapping[str, str]:
+    """Give the settings by which programs of this machine may come in with a password, besides by the socket."""
+    folder = data_dir / "settings"
+    launcher.account.own(folder)
+    (folder / "pg_hba.conf").write_text(_ACCESS)
+    # Every process of a cluster holds a pool of connections.
+    return {
+        "listen_addresses": LOOPBACK,
+        "port": str(port),
+        "hba_file": str(folder / "pg_hba.conf"),
+        "max_connections": "200",
+    }
 
 
 def _create_cluster(launcher: Launcher, binaries: Path, cluster: Path, log: Path) -> None:
@@ -62,10 +83,12 @@ def _is_ready(cluster: Path) -> bool:
         return False
 
 
-def ensure_database(server_dsn: str, name: str) -> None:
+def ensure_database(server_dsn: str, name: str, *, password: str | None = None) -> None:
     import psycopg  # noqa: PLC0415 - whoever only reads settings from here needs no client
     from psycopg import sql  # noqa: PLC0415
 
     with psycopg.connect(server_dsn, autocommit=True) as connection:
         if connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        if password is not None:
+            connection.execute(sql.SQL("ALTER ROLE orderflow PASSWORD {}").format(password))

@@ -30,7 +30,7 @@ class LocalServers:
     def __init__(self, data_dir: Path, *, postgres_settings: Mapping[str, str] | None = None) -> None:
         self._data_dir = data_dir.expanduser().absolute()
         self._postgres_settings = postgres_settings or {}
-        self._sockets = _socket_folder(self._data_dir)
+        self._sockets = socket_folder(self._data_dir)
         self._owner_lock: int | None = None
         self._children: list[Child] = []
 
@@ -92,10 +92,10 @@ class LocalServers:
 
     def _start(self) -> None:
         self._data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self._owner_lock = _lock_as_owner(self._data_dir)
-        held = _lock_for_servers(self._data_dir)
+        self._owner_lock = lock_as_owner(self._data_dir)
+        held = lock_for_servers(self._data_dir)
         try:
-            self._spawn(Launcher(account_for(self._data_dir / "postgres"), held))
+            self._spawn(Launcher(account_for(self._data_dir / "postgres"), (held,)))
         finally:
             os.close(held)
         for child in self._children:
@@ -110,7 +110,7 @@ class LocalServers:
         self._children.append(postgres.spawn_postgres(launcher, self._data_dir, self._sockets, self._postgres_settings))
 
 
-def _socket_folder(data_dir: Path) -> Path:
+def socket_folder(data_dir: Path) -> Path:
     """A socket's path may have 107 bytes; a longer data folder gets its sockets elsewhere, always in the same place."""
     beside = data_dir / "sockets"
     if len(os.fsencode(beside / postgres.SOCKET_NAME)) <= LONGEST_SOCKET_PATH:
@@ -120,7 +120,7 @@ def _socket_folder(data_dir: Path) -> Path:
     return elsewhere if len(os.fsencode(elsewhere)) <= LONGEST_SOCKET_PATH - 20 else Path("/tmp") / name  # noqa: S108
 
 
-def _lock_as_owner(data_dir: Path) -> int:
+def lock_as_owner(data_dir: Path) -> int:
     descriptor = os.open(data_dir / "owner.lock", os.O_RDWR | os.O_CREAT, 0o600)
     if not wait_until(lambda: _lock(descriptor), OWNER_SECONDS):
         owner = os.read(descriptor, 20).decode() or "unknown"
@@ -134,9 +134,9 @@ def _lock_as_owner(data_dir: Path) -> int:
     return descriptor
 
 
-def _lock_for_servers(data_dir: Path) -> int:
+def lock_for_servers(data_dir: Path, name: str = "servers") -> int:
     """The servers inherit it: it is free only when the last process of a killed owner's servers is gone."""
-    path = data_dir / "servers.lock"
+    path = data_dir / f"{name}.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     if not wait_until(lambda: _lock(descriptor), STOP_SECONDS):
         os.close(descriptor)

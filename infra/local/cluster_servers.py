@@ -1,0 +1,192 @@
+"""Kafka, RabbitMQ, PostgreSQL and Valkey as children of this process, reached on loopback ports with passwords."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import quote
+
+from pydantic import SecretStr
+
+from infra.http import LOOPBACK
+from infra.local import kafka, postgres, rabbitmq, valkey
+from infra.local.addresses import Addresses, addresses_in
+from infra.local.child import Child, Launcher, ServerFailed, account_for, remove
+from infra.local.servers import WATCH_SECONDS, lock_as_owner, lock_for_servers, socket_folder
+
+KAFKA: Final = "Kafka"
+RABBITMQ: Final = "RabbitMQ"
+POSTGRESQL: Final = "PostgreSQL"
+VALKEY: Final = "Valkey"
+SERVERS: Final = (RABBITMQ, KAFKA, POSTGRESQL, VALKEY)
+"""The slow ones first, so that they start while the others are made."""
+_PORTS: Final[Mapping[str, tuple[str, ...]]] = {
+    KAFKA: kafka.PORTS,
+    RABBITMQ: rabbitmq.PORTS,
+    POSTGRESQL: ("postgres",),
+    VALKEY: ("valkey",),
+}
+_PASSWORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    KAFKA: (),
+    RABBITMQ: rabbitmq.PASSWORDS,
+    POSTGRESQL: ("postgres",),
+    VALKEY: ("valkey",),
+}
+SLOWEST_RESTART: Final = 10.0
+
+
+class ClusterServers:
+    """Gone when this process is gone, however it ends; a server that ends by itself is started again by `watch`.
+
+    It comes back at the same place with the same data. Start it in the main thread: the kernel ties a child to the
+    thread that started it.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        names: Collection[str] = SERVERS,
+        postgres_settings: Mapping[str, str] | None = None,
+        kafka_heap: str = kafka.HEAP,
+    ) -> None:
+        self._data_dir = data_dir.expanduser().absolute()
+        self._names = [name for name in SERVERS if name in names]
+        self._postgres_settings = postgres_settings or {}
+        self._kafka_heap = kafka_heap
+        self._sockets = socket_folder(self._data_dir)
+        self._locks: list[int] = []
+        self._children: dict[str, Child] = {}
+        self._addresses = Addresses()
+
+    @property
+    def settings_found(self) -> dict[str, object]:
+        """What `Settings.model_copy(update=...)` takes."""
+        found: dict[str, object] = {}
+        if POSTGRESQL in self._names:
+            found["postgres_dsn"] = SecretStr(self.dsn_of("orderflow"))
+        if VALKEY in self._names:
+            found["redis_url"] = SecretStr(self.redis_url_of(0))
+        if KAFKA in self._names:
+            found["kafka_servers"] = self.kafka_servers
+        if RABBITMQ in self._names:
+            found["rabbitmq_url"] = SecretStr(self.rabbitmq_url_of("/"))
+        return found
+
+    @property
+    def kafka_servers(self) -> str:
+        return f"{LOOPBACK}:{self._addresses.ports['kafka']}"
+
+    def rabbitmq_url_of(self, virtual_host: str) -> str:
+        password, port = self._addresses.secrets["rabbitmq"], self._addresses.ports["rabbitmq"]
+        return f"amqp://{rabbitmq.USER}:{password}@{LOOPBACK}:{port}/{quote(virtual_host, safe='')}"
+
+    def dsn_of(self, database: str) -> str:
+        password, port = self._addresses.secrets["postgres"], self._addresses.ports["postgres"]
+        return f"postgresql://orderflow:{password}@{LOOPBACK}:{port}/{quote(database)}"
+
+    def redis_url_of(self, number: int) -> str:
+        return f"redis://:{self._addresses.secrets['valkey']}@{LOOPBACK}:{self._addresses.ports['valkey']}/{number}"
+
+    @property
+    def virtual_hosts(self) -> rabbitmq.VirtualHosts:
+        return rabbitmq.VirtualHosts(self._data_dir, self._addresses)
+
+    @property
+    def pids(self) -> dict[str, int]:
+        return {name: child.process.pid for name, child in self._children.items()}
+
+    def start(self) -> Self:
+        if threading.current_thread() is not threading.main_thread():
+            raise ServerFailed("Start the servers in the main thread, because they end with the thread they are from.")
+        try:
+            self._start()
+        except PermissionError as error:
+            self.stop()
+            raise ServerFailed(f"{error}. Run as the owner of that folder, or name another one with --data.") from error
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stops what runs; once more does nothing."""
+        for child in self._children.values():
+            child.ask_to_stop()
+        for child in self._children.values():
+            child.wait_stopped()
+        self._children.clear()
+        if self._locks:
+            remove(self._sockets)
+        while self._locks:
+            os.close(self._locks.pop())
+
+    def restart(self, name: str) -> None:
+        """Ends a server at once, however it is, and returns when it serves again. Call it in the main thread."""
+        child = self._children[name]
+        child.process.kill()
+        child.process.wait()
+        self._spawn(name)
+        self._children[name].wait_ready()
+
+    async def watch(self, tell: Callable[[str], None] = lambda _: None) -> None:
+        """Never returns; starts again what ended by itself, ever more slowly when it ends again and again."""
+        pauses = dict.fromkeys(self._names, WATCH_SECONDS)
+        while True:
+            for name, child in list(self._children.items()):
+                code = child.process.poll()
+                if code is None:
+                    continue
+                tell(f"{name} ended by itself with code {code} and is started again; see {child.log}.")
+                await asyncio.sleep(pauses[name])
+                pauses[name] = min(2 * pauses[name], SLOWEST_RESTART)
+                self._spawn(name)
+            await asyncio.sleep(WATCH_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        self._data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self._locks.append(lock_as_owner(self._data_dir))
+        self._locks.append(lock_for_servers(self._data_dir))
+        ports = [port for name in self._names for port in _PORTS[name]]
+        passwords = [password for name in self._names for password in _PASSWORDS[name]]
+        self._addresses = addresses_in(self._data_dir, ports, passwords)
+        # What a killed server left here would make PostgreSQL believe that it is still running.
+        remove(self._sockets)
+        account_for(self._data_dir / "postgres").own(self._sockets)
+        for name in self._names:
+            self._spawn(name)
+        for child in self._children.values():
+            child.wait_ready()
+        if POSTGRESQL in self._names:
+            inside = f"postgresql://orderflow@/postgres?host={quote(str(self._sockets), safe='')}"
+            inside += f"&port={self._addresses.ports['postgres']}"
+            postgres.ensure_database(inside, "orderflow", password=self._addresses.secrets["postgres"])
+
+    def _spawn(self, name: str) -> None:
+        """Waits until the last process of an earlier run of this server is gone: two must never share its data."""
+        held = lock_for_servers(self._data_dir, name.lower())
+        try:
+            launcher = Launcher(account_for(self._data_dir / "postgres"), (self._locks[-1], held))
+            self._children[name] = self._spawned(name, launcher)
+        finally:
+            os.close(held)
+
+    def _spawned(self, name: str, launcher: Launcher) -> Child:
+        if name == KAFKA:
+            return kafka.spawn_kafka(launcher, self._data_dir, self._addresses, self._kafka_heap)
+        if name == RABBITMQ:
+            return rabbitmq.spawn_rabbitmq(launcher, self._data_dir, self._addresses)
+        if name == VALKEY:
+            listening = valkey.Listening(self._addresses.ports["valkey"], self._addresses.secrets["valkey"])
+            return valkey.spawn_valkey(launcher, self._data_dir, self._sockets, listening)
+        reached = postgres.listening(launcher, self._data_dir, self._addresses.ports["postgres"])
+        return postgres.spawn_postgres(launcher, self._data_dir, self._sockets, {**reached, **self._postgres_settings})
