@@ -1,6 +1,6 @@
 """How an event looks on Kafka: the stored bytes, under CloudEvents headers (binary mode of its Kafka binding)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Final, get_args
 from uuid import UUID
 
@@ -14,6 +14,9 @@ POSITION: Final = "orderflow-position"
 VERSION: Final = "orderflow-version"
 REPAIRED: Final = "orderflow-repaired"
 """On a record that was published again out of its place, because it had been lost."""
+
+Headers = Mapping[str, bytes | None] | Iterable[tuple[str, bytes | None]]
+"""However a client gives them."""
 
 _MOST_DIGITS: Final = 19
 _UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -75,7 +78,7 @@ def headers_of(stored: Stored) -> list[tuple[str, bytes]]:
     return headers
 
 
-def stored_of(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]] | None) -> Stored:
+def stored_of(key: bytes | None, value: bytes | None, headers: Headers | None) -> Stored:
     """Give the row of the log that a record carries; raises BadRecord. The event itself is decoded on first use."""
     if value is None:
         raise BadRecord("a record without a value")
@@ -91,7 +94,7 @@ def stored_of(key: bytes | None, value: bytes | None, headers: Iterable[tuple[st
     return Stored(_number(told, POSITION), stream_id, _number(told, VERSION), name, value)
 
 
-def position_of(headers: Iterable[tuple[str, bytes | None]] | None) -> int:
+def position_of(headers: Headers | None) -> int:
     """Give the position alone; raises BadRecord."""
     return _number(dict(headers or ()), POSITION)
 

@@ -17,9 +17,14 @@ CREATE TABLE relay_positions (
     lease_until timestamptz NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT now()
 );
+-- When the relay published what it had parked and a person had it try again.
+ALTER TABLE dead_letters ADD COLUMN published_at timestamptz;
 """
 
-DOWN = "DROP TABLE relay_positions;"
+DOWN = """
+ALTER TABLE dead_letters DROP COLUMN published_at;
+DROP TABLE relay_positions;
+"""
 
 
 def upgrade() -> None:

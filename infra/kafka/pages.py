@@ -1,0 +1,63 @@
+"""From rows of the log to records for Kafka; what cannot become one is told apart."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from infra.event_log import Stored
+from infra.kafka.poison import Aside
+from infra.kafka.producer import Record
+from infra.kafka.records import BadRecord, headers_of, key_of
+from schemas.base import Category
+
+Header = tuple[str, bytes]
+
+
+@dataclass(slots=True)
+class Page:
+    """Is published in one transaction."""
+
+    after: int
+    """Position that is reached with it."""
+    full: bool = False
+    """There is more to read at once."""
+    records: list[Record] = field(default_factory=list)
+    newest: dict[Category, int] = field(default_factory=dict)
+    """Per category, position of its newest event in here."""
+    released: list[int] = field(default_factory=list)
+    """Positions of what a person had the relay try again."""
+    poison: list[tuple[Stored, str]] = field(default_factory=list)
+    held: list[Stored] = field(default_factory=list)
+    """Events that wait for a poisonous one of their stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Makes pages for the topics as they are now."""
+
+    topics: Mapping[Category, str]
+    most_bytes: int
+
+    def fill(self, page: Page, rows: Iterable[Stored], aside: Aside, *, mark: Sequence[Header] = ()) -> None:
+        """Put rows on a page, in their order; `mark` is added to their headers."""
+        held: set[UUID] = set(aside.streams)
+        for stored in rows:
+            if (stored.stream_id, stored.version) in aside.discarded:
+                continue
+            if stored.stream_id in held:
+                page.held.append(stored)
+                continue
+            try:
+                page.records.append(self._record(stored, mark))
+            except BadRecord as bad:
+                page.poison.append((stored, str(bad)))
+                held.add(stored.stream_id)
+            else:
+                page.newest[stored.category] = stored.position
+
+    def _record(self, stored: Stored, mark: Sequence[Header]) -> Record:
+        headers = [*headers_of(stored), *mark]
+        size = len(stored.state) + sum(len(name) + len(value) for name, value in headers)
+        if size > self.most_bytes:
+            raise BadRecord(f"with {size} bytes it is larger than its topic takes")
+        return Record(self.topics[stored.category], stored.state, key_of(stored), headers)

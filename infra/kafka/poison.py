@@ -1,0 +1,112 @@
+"""Events that cannot be put on Kafka: parked with all that follows in their streams, until a person decides."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from infra.event_log import Stored
+from schemas.ids import new_id
+
+CONSUMER: Final = "relay"
+"""Whose dead letters these are."""
+
+_OPEN: Final = """
+SELECT stream_id, version, status FROM dead_letters
+WHERE kind = 'event' AND consumer = 'relay' AND (status <> 'retried' OR published_at IS NULL)
+"""
+_RELEASED: Final = """
+SELECT notification_id, originator_id, originator_version, topic, state FROM dead_letters released
+JOIN stored_events ON originator_id = stream_id AND originator_version = version
+WHERE kind = 'event' AND consumer = 'relay' AND status = 'retried' AND published_at IS NULL AND NOT EXISTS (
+    SELECT FROM dead_letters earlier WHERE earlier.kind = 'event' AND earlier.consumer = 'relay'
+        AND earlier.stream_id = released.stream_id AND earlier.version < released.version
+        AND earlier.status IN ('parked', 'waiting'))
+ORDER BY notification_id LIMIT %s
+"""
+# A person who releases the stream at this moment is waited for, so that nothing stays behind.
+_LOCK: Final = """
+SELECT FROM dead_letters WHERE kind = 'event' AND consumer = 'relay' AND stream_id = ANY(%s) FOR UPDATE
+"""
+_PARK: Final = """
+INSERT INTO dead_letters (dead_letter_id, kind, consumer, stream_id, version, position, error, attempts, status)
+VALUES (%s, 'event', 'relay', %s, %s, %s, %s, 1, 'parked')
+ON CONFLICT (consumer, stream_id, version) WHERE kind = 'event'
+    DO UPDATE SET status = 'parked', error = excluded.error, attempts = dead_letters.attempts + 1, published_at = NULL
+    WHERE dead_letters.status = 'retried'
+"""
+# Released with the rest of its stream when a person was faster.
+_HOLD: Final = """
+INSERT INTO dead_letters (dead_letter_id, kind, consumer, stream_id, version, position, error, attempts, status)
+SELECT %s, 'event', 'relay', stream_id, version, position, 'waits for an earlier event of its stream', 0,
+    CASE WHEN EXISTS (
+        SELECT FROM dead_letters earlier WHERE earlier.kind = 'event' AND earlier.consumer = 'relay'
+            AND earlier.stream_id = new.stream_id AND earlier.status IN ('parked', 'waiting')
+    ) THEN 'waiting' ELSE 'retried' END
+FROM (VALUES (%s::uuid, %s::bigint, %s::bigint)) AS new (stream_id, version, position)
+ON CONFLICT (consumer, stream_id, version) WHERE kind = 'event'
+    DO UPDATE SET status = 'waiting' WHERE dead_letters.status = 'retried' AND dead_letters.published_at IS NULL
+        AND excluded.status = 'waiting'
+"""
+_PUBLISHED: Final = """
+UPDATE dead_letters SET published_at = now()
+WHERE kind = 'event' AND consumer = 'relay' AND status = 'retried' AND position = ANY(%s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What the relay must not publish in its turn."""
+
+    streams: frozenset[UUID] = frozenset()
+    """An event of theirs is parked, or released and not published yet, so later ones wait."""
+    discarded: frozenset[tuple[UUID, int]] = frozenset()
+    """Streams and versions that are never published."""
+
+
+class Poison:
+    """Raises psycopg.OperationalError when the database cannot be reached."""
+
+    def __init__(self, pool: AsyncConnectionPool) -> None:
+        self._pool = pool
+
+    async def aside(self) -> Aside:
+        async with self._pool.connection() as connection:
+            rows = await (await connection.execute(_OPEN)).fetchall()
+        return Aside(
+            frozenset(stream_id for stream_id, _, status in rows if status != "discarded"),
+            frozenset((stream_id, version) for stream_id, version, status in rows if status == "discarded"),
+        )
+
+    async def released(self, limit: int) -> list[Stored]:
+        """Give what a person has the relay try again, in commit order."""
+        async with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+            await cursor.execute(_RELEASED, (limit,))
+            return [Stored(*row) for row in await cursor.fetchall()]
+
+    async def park(self, poison: Sequence[tuple[Stored, str]], held: Sequence[Stored]) -> None:
+        """Put events aside, each poisonous one with its fault."""
+        streams = {stored.stream_id for stored, _ in poison} | {stored.stream_id for stored in held}
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute(_LOCK, (list(streams),))
+            async with connection.cursor() as cursor:
+                await cursor.executemany(_PARK, [(new_id(), *_reference(stored), said) for stored, said in poison])
+                await cursor.executemany(_HOLD, [(new_id(), *_reference(stored)) for stored in held])
+
+    async def published(self, positions: Collection[int]) -> None:
+        """Remember that what was released is on its topic."""
+        async with self._pool.connection() as connection:
+            await connection.execute(_PUBLISHED, (list(positions),))
+
+
+def _reference(stored: Stored) -> tuple[UUID, int, int]:
+    return stored.stream_id, stored.version, stored.position
+
+
+async def parked_positions(connection: AsyncConnection[Any]) -> list[int]:
+    """Give the positions that are rightly not on Kafka."""
+    query = f"SELECT position FROM dead_letters WHERE {_OPEN.partition('WHERE')[2]}"  # noqa: S608 - no input
+    return [int(position) for (position,) in await (await connection.execute(query)).fetchall()]

@@ -1,0 +1,125 @@
+"""The one who may write to the topics: a transactional producer, which fences whoever was it before."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from threading import Event
+from time import monotonic
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from infra.kafka.topics import client_settings, reason
+from infra.settings import Settings
+
+_SLICE_SECONDS: Final = 0.5
+"""How long one call waits, so that a thread ends soon when it is told to."""
+_PATIENCE_SECONDS: Final = 20.0
+_FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH})  # noqa: SLF001 - its public name
+_log: Final = logging.getLogger(__name__)
+
+Place = tuple[str, int]
+"""A topic and one of its partitions."""
+
+
+class Interrupted(Exception):  # noqa: N818 - a state of the world
+    """Not known to be published. Begin again: open a producer, and see how far the topics are."""
+
+
+class Fenced(Interrupted):
+    """Another producer was opened with this transactional id."""
+
+
+class Record(NamedTuple):
+    topic: str
+    value: bytes
+    key: bytes
+    headers: list[tuple[str, bytes]]
+
+
+class TransactionalProducer:
+    """Blocks, so call it in a thread; every method raises Interrupted. Of no use after that, but to be closed."""
+
+    def __init__(self, settings: Settings, transactional_id: str, *, most_bytes: int, give_up: Event) -> None:
+        """`most_bytes` is the largest record; once `give_up` is set, no method waits any longer."""
+        self._give_up = give_up
+        self._failure: str | None = None
+        self._ends: dict[Place, int] = {}
+        self._producer = Producer(
+            {
+                **client_settings(settings),
+                "transactional.id": transactional_id,
+                # Short, because readers of committed records wait for an abandoned transaction.
+                "transaction.timeout.ms": 10_000,
+                "message.timeout.ms": 10_000,
+                "message.max.bytes": most_bytes,
+                "linger.ms": 0,
+                "compression.type": "lz4",
+                "partitioner": "murmur2_random",
+                "topic.metadata.propagation.max.ms": 5_000,
+            }
+        )
+
+    def open(self) -> None:
+        """Become the one who may write: ends the transaction of whoever was it, and makes all its calls fail."""
+        self._repeat(self._producer.init_transactions)
+
+    def expect(self, ends: Mapping[Place, int]) -> None:
+        """Tell where the partitions end; a record that gets a lower offset is in a topic that begins anew."""
+        self._ends = dict(ends)
+
+    def publish(self, records: Iterable[Record]) -> None:
+        """Publish all in one transaction, in this order; committed when this returns."""
+        self._failure = None
+        try:
+            self._producer.begin_transaction()
+            for topic, value, key, headers in records:
+                self._producer.produce(topic, value, key, headers=headers, on_delivery=self._delivered)  # type: ignore[arg-type]
+        except KafkaException as error:
+            raise _interrupted(error) from error
+        self._drain()
+        self._repeat(self._producer.commit_transaction)
+
+    def close(self) -> None:
+        """Forget what is under way, which the next producer's opening aborts."""
+        try:
+            self._producer.purge()
+            self._producer.close()
+        except KafkaException as error:
+            _log.debug("closed with: %s", reason(error))
+
+    def _drain(self) -> None:
+        until = monotonic() + _PATIENCE_SECONDS
+        while left := self._producer.flush(_SLICE_SECONDS):
+            if self._failure is None and self._is_enough(until):
+                raise Interrupted(f"{left} records were not taken in time")
+        if self._failure is not None:
+            raise Interrupted(self._failure)
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._failure = self._failure or error.str()
+            return
+        place, offset = (message.topic() or "", message.partition() or 0), message.offset() or 0
+        if offset < self._ends.get(place, 0):
+            self._failure = f"the topic {place[0]} begins anew"
+        self._ends[place] = offset + 1
+
+    def _repeat(self, call: Callable[[float], Any]) -> None:
+        """Call again until it is done: librdkafka goes on where it was when its time was up."""
+        until = monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                call(_SLICE_SECONDS)
+            except KafkaException as error:
+                if not error.args[0].retriable() or self._is_enough(until):
+                    raise _interrupted(error) from error
+            else:
+                return
+
+    def _is_enough(self, until: float) -> bool:
+        return self._give_up.is_set() or monotonic() > until
+
+
+def _interrupted(error: KafkaException) -> Interrupted:
+    fenced = error.args[0].code() in _FENCED
+    return Fenced("another relay has taken over") if fenced else Interrupted(reason(error))

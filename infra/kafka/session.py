@@ -1,0 +1,143 @@
+"""One relay while it holds the lease: knows how far the topics are, and is the only one who may write to them."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from threading import Event
+from typing import Any, Final, Self, TypeVar
+
+from psycopg_pool import AsyncConnectionPool
+
+from infra.event_log import Stored
+from infra.kafka.lease import Reached
+from infra.kafka.producer import Interrupted, Record, TransactionalProducer
+from infra.kafka.tails import Tails, Topics, describe, read_tails
+from infra.kafka.topics import KafkaUnreachable, create_missing, topics_of
+from infra.settings import Settings
+from schemas.base import Category
+
+T = TypeVar("T")
+
+_MOST_CANDIDATES: Final = 10_000
+_AT: Final = """
+SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events
+WHERE notification_id = ANY(%s)
+"""
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where to go on."""
+
+    reached: int
+    """Everything up to here is on its topic, or parked, apart from what a topic has lost."""
+    after: Mapping[Category, int]
+    """Per category, the position after which to publish: less than `reached` when its topic has lost events."""
+
+    @property
+    def first(self) -> int:
+        return min(self.after.values())
+
+    def wants(self, stored: Stored) -> bool:
+        return stored.position > self.after.get(stored.category, self.reached)
+
+
+async def in_thread(work: Callable[[], T], give_up: Event) -> T:
+    """Run blocking work. A cancellation tells the work to give up, and waits for its end: it holds a connection."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    cancelled: asyncio.CancelledError | None = None
+    while not running.done():
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError as error:
+            give_up.set()
+            cancelled = error
+    if cancelled is not None:
+        running.exception()
+        raise cancelled
+    return running.result()
+
+
+class Session:
+    """Every method raises Interrupted or KafkaUnreachable when Kafka fails; then open another one."""
+
+    def __init__(self, settings: Settings, topics: Topics, producer: TransactionalProducer, give_up: Event) -> None:
+        self._settings = settings
+        self._producer = producer
+        self._give_up = give_up
+        self.topics = topics
+        self.tails = Tails()
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Self:
+        """Make missing topics, shut every other relay out, and then see how far the topics are, in this order."""
+        give_up = Event()
+        return await in_thread(lambda: cls._open(settings, give_up), give_up)
+
+    @classmethod
+    def _open(cls, settings: Settings, give_up: Event) -> Self:
+        create_missing(settings)
+        topics = describe(settings, topics_of(settings).values())
+        name = f"{settings.topic_prefix}.relay"
+        producer = TransactionalProducer(settings, name, most_bytes=topics.most_bytes, give_up=give_up)
+        try:
+            producer.open()
+            session = cls(settings, topics, producer, give_up)
+            session.tails = read_tails(settings, topics, give_up)
+            producer.expect(session.tails.ends)
+        except BaseException:
+            producer.close()
+            raise
+        return session
+
+    async def publish(self, records: Iterable[Record]) -> None:
+        await in_thread(lambda: self._producer.publish(records), self._give_up)
+
+    async def check_topics(self) -> None:
+        """Raise Interrupted when a topic was deleted since, whether or not there is a new one of its name."""
+        try:
+            now = await in_thread(lambda: describe(self._settings, self.topics.ids), self._give_up)
+        except (Interrupted, KafkaUnreachable):
+            return  # publishing will tell, if it matters
+        if now.ids != self.topics.ids:
+            raise Interrupted("a topic was deleted")
+
+    async def close(self) -> None:
+        self._give_up.set()
+        await in_thread(self._producer.close, self._give_up)
+
+    async def start(self, pool: AsyncConnectionPool, stored: Reached, known: Mapping[str, str]) -> Start:
+        """Compare what is remembered with what is on the topics; `known` are the ids that topics had before."""
+        on_topics = await self._found_in_log(pool)
+        reached = max(stored.position, *(position or 0 for position in on_topics.values()))
+        after: dict[Category, int] = {}
+        for category, topic in topics_of(self._settings).items():
+            newest, remembered = on_topics[category], stored.published.get(category, 0)
+            if known.get(topic, self.topics.ids[topic]) != self.topics.ids[topic]:
+                after[category] = 0
+            elif newest is None or newest >= remembered:
+                after[category] = reached
+            else:
+                after[category] = newest
+            if after[category] < reached:
+                _log.error("%s lacks events after position %d: they are published again", topic, after[category])
+        return Start(reached, after)
+
+    async def _found_in_log(self, pool: AsyncConnectionPool) -> dict[Category, int | None]:
+        """Give the newest position on each topic that the log confirms; None where events have been removed."""
+        asked = [stored.position for tail in self.tails.newest.values() for stored in tail]
+        newest_first = sorted(set(asked), reverse=True)[:_MOST_CANDIDATES]
+        logged: dict[int, Any] = {}
+        async with pool.connection() as connection, connection.cursor(binary=True) as cursor:
+            await cursor.execute(_AT, (newest_first,))
+            logged = {row[0]: Stored(*row) for row in await cursor.fetchall()}
+        found: dict[Category, int | None] = {}
+        for category, topic in topics_of(self._settings).items():
+            tail = self.tails.newest[topic]
+            confirmed = [stored.position for stored in tail if logged.get(stored.position) == stored]
+            if len(confirmed) < len(tail):
+                _log.error("%s holds events that the log does not: run `orderflow relay audit`", topic)
+            found[category] = None if topic in self.tails.emptied else max(confirmed, default=0)
+        return found
