@@ -15,7 +15,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from infra.event_log import Stored, load
-from infra.guard import Guard, Reach, Seen
+from infra.guard import Guard, Reach
 from infra.pace import Pace
 from infra.signals import PROJECTED, Signals
 from infra.subscription import Outage, Subscription
@@ -147,16 +147,16 @@ class Follower:
         new: list[Stored] = []
         for stored in wanted:
             known = seen[stored.stream_id]
-            if stored.version <= known.version:
+            if stored.version <= known.version or stored.version in known.never:
                 continue
             if known.parked:
                 await guard.hold(stored)
                 continue
             if stored.version > known.version + 1:
                 rest = await load(connection, stored.stream_id, after_version=known.version)
-                new += [missing for missing in rest if missing.version < stored.version]
+                new += [each for each in rest if each.version < stored.version and each.version not in known.never]
             new.append(stored)
-            seen[stored.stream_id] = Seen(stored.version, parked=False)
+            seen[stored.stream_id] = known._replace(version=stored.version)
         return new
 
     async def _take_one_by_one(self, batch: Sequence[Stored], end: int | None) -> Reach:

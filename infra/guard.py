@@ -45,7 +45,7 @@ WITH here AS (
         AND (
             SELECT 1 FROM dead_letters parked
             WHERE parked.kind = 'event' AND parked.consumer = %(name)s AND parked.stream_id = originator_id
-                AND parked.version = originator_version) IS NULL
+                AND parked.version = originator_version AND parked.status <> 'retried') IS NULL
     ORDER BY notification_id LIMIT 1
 ), sight AS MATERIALIZED (
     SELECT position, (SELECT notification_id FROM undone) AS undone, coalesce(
@@ -62,7 +62,10 @@ _SEEN: Final = """
 SELECT asked.stream_id, coalesce(seen.version, 0), EXISTS (
     SELECT FROM dead_letters parked
     WHERE parked.kind = 'event' AND parked.consumer = %(name)s AND parked.stream_id = asked.stream_id
-        AND parked.status IN ('parked', 'waiting'))
+        AND parked.status IN ('parked', 'waiting')), ARRAY(
+    SELECT version FROM dead_letters discarded
+    WHERE discarded.kind = 'event' AND discarded.consumer = %(name)s AND discarded.stream_id = asked.stream_id
+        AND discarded.status = 'discarded')
 FROM unnest(%(streams)s::uuid[]) AS asked (stream_id)
 LEFT JOIN subscription_versions seen ON seen.subscription = %(name)s AND seen.stream_id = asked.stream_id
 """
@@ -74,7 +77,9 @@ ON CONFLICT (subscription, stream_id) DO UPDATE SET version = excluded.version
 _PARK: Final = """
 INSERT INTO dead_letters (dead_letter_id, kind, consumer, stream_id, version, position, error, attempts, status)
 VALUES (%s, 'event', %s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT (consumer, stream_id, version) WHERE kind = 'event' DO NOTHING
+ON CONFLICT (consumer, stream_id, version) WHERE kind = 'event' DO UPDATE SET
+    error = excluded.error, attempts = excluded.attempts, status = excluded.status, parked_at = now()
+WHERE dead_letters.status = 'retried'
 """
 
 
@@ -83,6 +88,8 @@ class Seen(NamedTuple):
     """The newest version that was applied; 0 before the first."""
     parked: bool
     """An event of the stream waits for a person, so later ones must wait too."""
+    never: frozenset[int] = frozenset()
+    """Versions that a person has discarded."""
 
 
 class Reach(NamedTuple):
@@ -141,7 +148,7 @@ class Guard:
     async def seen(self, streams: Iterable[UUID]) -> dict[UUID, Seen]:
         values = {"name": self._subscription, "streams": list(streams)}
         rows = await (await self._connection.execute(_SEEN, values)).fetchall()
-        return {stream_id: Seen(version, parked) for stream_id, version, parked in rows}
+        return {stream_id: Seen(version, parked, frozenset(never)) for stream_id, version, parked, never in rows}
 
     async def applied(self, versions: Mapping[UUID, int]) -> None:
         await self._connection.execute(_APPLIED, (self._subscription, list(versions), list(versions.values())))

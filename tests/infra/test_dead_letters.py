@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
+from pydantic import SecretStr
 
 from infra.consumers import CommandConsumer, Consumer, EventConsumer, Forecast, Opens, Rows, Unavailable
 from infra.dead_letters import CommandLetter, EventLetter, Letter, NotFound, actions, find, letters, of_stream
@@ -18,12 +19,14 @@ from infra.event_log import Stored, load
 from infra.guard import Guard
 from infra.parked_stream import Result
 from infra.redelivery import Redelivery
+from infra.runtime import open_runtime
 from infra.settings import Settings
 from infra.subscription import Subscription
 from schemas.commands import Sent, encode, queue_of
 from schemas.ids import new_id
 from tests.appending import a_command, open_log
 from tests.command_examples import reserve, sent
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.servers
 
@@ -387,3 +390,70 @@ async def test_a_letter_of_nobody_says_so(parked: Parked) -> None:
     [letter] = await parked.letters()
     with pytest.raises(Unavailable):
         await parked.redelivery().retry(letter)
+
+
+@asynccontextmanager
+async def following(parked: Parked, redis_url: str) -> AsyncIterator[None]:
+    """Let a follower run as it does in a service."""
+    settings = Settings(postgres_dsn=SecretStr(parked.dsn), redis_url=SecretStr(redis_url))
+    async with asyncio.TaskGroup() as tasks, open_runtime(settings, tasks) as runtime:
+        runtime.subscriptions.subscribe(parked.subscription)
+        running = asyncio.create_task(runtime.subscriptions.run())
+        try:
+            yield
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+
+
+async def test_a_retry_beside_a_running_follower_applies_each_event_once_and_in_order(
+    parked: Parked, redis_url: str
+) -> None:
+    stream_id = await parked.stream(events=3, poison=2)
+    letter = await parked.letter(stream_id, 2)
+
+    async def go_on() -> None:
+        async with open_log(parked.dsn) as opened:
+            for version in range(4, 24):
+                await opened.appender.append(a_command(stream_id, version))
+
+    async def everything() -> bool:
+        return await parked.reached(stream_id) == 23
+
+    async with following(parked, redis_url):
+        appending = asyncio.create_task(go_on())
+        while not appending.done():
+            await parked.redelivery().retry(letter)
+            letter = await parked.letter(stream_id, max(await parked.statuses(stream_id)))
+        await appending
+        for left in await parked.letters():
+            await parked.redelivery().retry(left)
+        await eventually(everything)
+    assert await parked.applied(stream_id) == list(range(1, 24))
+
+
+async def test_a_discarded_event_is_left_out_of_a_rebuild(parked: Parked, redis_url: str) -> None:
+    stream_id = await parked.stream(events=4, poison=2)
+    await parked.redelivery().discard(await parked.letter(stream_id, 2), "a test order", release=True)
+    await parked.rows("TRUNCATE effects, subscription_versions, subscription_positions")
+
+    async def everything() -> bool:
+        return await parked.reached(stream_id) == 4
+
+    async with following(parked, redis_url):
+        await eventually(everything)
+    assert await parked.applied(stream_id) == [1, 3, 4]
+
+
+async def test_what_was_retried_and_fails_in_a_rebuild_is_parked_again(parked: Parked, redis_url: str) -> None:
+    stream_id = await parked.stream(events=3, poison=2)
+    await parked.redelivery().retry(await parked.letter(stream_id, 2))
+    await parked.rows("TRUNCATE effects, subscription_versions, subscription_positions")
+    parked.effects.poison.add((stream_id, 2))
+
+    async def put_aside() -> bool:
+        return await parked.statuses(stream_id) == {2: "parked", 3: "waiting"}
+
+    async with following(parked, redis_url):
+        await eventually(put_aside)
+    assert await parked.applied(stream_id) == [1]
