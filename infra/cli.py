@@ -2,10 +2,13 @@
 
 import sys
 from importlib.metadata import entry_points
+from typing import Final
 
 import typer
 
 from infra.commands.failure import Failure
+
+WRONG_USAGE: Final = 2
 
 
 def app() -> typer.Typer:
@@ -33,6 +36,24 @@ def main() -> None:
     except Failure as failure:
         typer.secho(str(failure), fg=typer.colors.RED, err=True)
         sys.exit(failure.exit_code)
+    except ValueError as error:
+        sentence = _wrong_setting(error)
+        if sentence is None:
+            raise
+        typer.secho(sentence, fg=typer.colors.RED, err=True)
+        sys.exit(WRONG_USAGE)
+
+
+def _wrong_setting(error: ValueError) -> str | None:
+    """Say which variable is wrong, without its value: it may be a secret."""
+    from pydantic import ValidationError  # noqa: PLC0415  # `--help` answers without it
+
+    from infra.settings import Settings  # noqa: PLC0415  # the same
+
+    if not isinstance(error, ValidationError) or error.title != Settings.__name__:
+        return None
+    first = error.errors(include_input=False)[0]
+    return f"ORDERFLOW_{str(first['loc'][0]).upper()} is wrong: {first['msg'].removeprefix('Value error, ')}."
 
 
 if __name__ == "__main__":

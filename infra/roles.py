@@ -23,10 +23,6 @@ class Role:
     port: str | None = None
     """The setting of the port that it serves HTTP on."""
 
-    @property
-    def is_installed(self) -> bool:
-        return bool(entry_points(group=self.group, name=self.name))
-
     def load(self) -> "Service":
         """Import it; raises LookupError when it is not installed."""
         found = entry_points(group=self.group, name=self.name)

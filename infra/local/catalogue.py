@@ -53,8 +53,9 @@ STARTER: Final = tuple(article for article in CATALOGUE if article.sku in _FIRST
 """Enough for whoever wants to place a first order."""
 
 
-async def seed(api: Api, articles: Iterable[Article]) -> None:
-    """List and stock what has not been yet; once more changes nothing."""
+async def seed(api: Api, articles: Iterable[Article]) -> int:
+    """List and stock what has not been yet; once more changes nothing. Gives the position reached in the log."""
+    position = 0
     for article in articles:
         price = {"amount": article.price, "currency": CURRENCY}
         product = {"sku": article.sku, "name": article.name, "description": article.description, "price": price}
@@ -64,4 +65,6 @@ async def seed(api: Api, articles: Iterable[Article]) -> None:
         except Refused as refused:
             if refused.status != CONFLICT:
                 raise
-        await api.post(f"/v1/stock/{article.sku}/receipts", receipt, key=f"first-stock-{article.sku}")
+        stocked = await api.post(f"/v1/stock/{article.sku}/receipts", receipt, key=f"first-stock-{article.sku}")
+        position = max(position, int(stocked["position"]))
+    return position

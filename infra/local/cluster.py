@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -10,27 +11,39 @@ import uvloop
 from pydantic import SecretStr
 
 from infra.http import LOOPBACK
+from infra.local.cluster_servers import KAFKA, POSTGRESQL, RABBITMQ, VALKEY, ClusterServers
 from infra.local.data_folder import data_folder
 from infra.local.opening import Options, Shop, migrate, prepared, ready_of
 from infra.local.ports import chosen_ports, fixed_ports
 from infra.local.ready import Ready, Run
 from infra.local.screen import Screen
-from infra.local.servers import LocalServers
 from infra.local.supervised import Surroundings
 from infra.local.supervisor import Supervisor
 from infra.settings import Settings
-from infra.stopping import stop_on_signals
+from infra.stopping import stop, stop_on_signals
 
 STOP_SECONDS: Final = 25.0
+LOOK_SECONDS: Final = 1.0
+MOST_CONNECTIONS: Final = 150
+"""More than all processes may hold together."""
+SETTING_OF: Final[Mapping[str, str]] = {
+    KAFKA: "kafka_servers",
+    RABBITMQ: "rabbitmq_url",
+    POSTGRESQL: "postgres_dsn",
+    VALKEY: "redis_url",
+}
+"""A server that a setting names is somebody else's, and is not started."""
 
 
 def up_cluster(settings: Settings, options: Options, screen: Screen) -> None:
     """Run until a signal; raises what it failed with. Call it in the main thread."""
-    with data_folder(options.data) as folder, LocalServers(folder, postgres_settings={"max_connections": "120"}) as own:
-        told = prepared(settings, folder, postgres_dsn=own.postgres_dsn, redis_url=own.redis_url)
-        chosen, avoided = chosen_ports(told.model_copy(update={"profile": "cluster"}))
+    names = [name for name, setting in SETTING_OF.items() if setting not in settings.model_fields_set]
+    more = {"max_connections": str(MOST_CONNECTIONS)}
+    with data_folder(options.data) as folder, ClusterServers(folder, names=names, postgres_settings=more) as own:
+        found = settings.model_copy(update={"profile": "cluster", **own.settings_found})
+        chosen, avoided = chosen_ports(prepared(found, folder))
         known = _told_places(fixed_ports(chosen))
-        migrate(own.postgres_dsn)
+        migrate(known.postgres_dsn.get_secret_value())
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_run(Shop(known, options, screen, avoided), own, folder))
 
@@ -50,32 +63,37 @@ def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def _run(shop: Shop, servers: LocalServers, folder: Path) -> None:
+async def _run(shop: Shop, servers: ClusterServers, folder: Path) -> None:
     stop_on_signals(STOP_SECONDS)
     changed = asyncio.Event()
-    around = Surroundings(
-        folder, environment_of(shop.settings), shop.options.verbose, shop.screen.notice, changed=changed.set
-    )
+    around = Surroundings(folder, environment_of(shop.settings), shop.options.verbose, shop.screen.notice, changed.set)
     async with asyncio.TaskGroup() as tasks:
-        watching = tasks.create_task(servers.watch(), name="servers")
+        background = [tasks.create_task(servers.watch(shop.screen.notice), name="servers")]
         try:
             async with Supervisor(around, tasks) as supervisor:
                 await supervisor.all_ready()
                 ready = ready_of(shop.settings, _urls(shop.settings), folder, servers.pids)
                 async with shop.opened(_current(ready, supervisor, servers)) as (api, announce):
-                    playing = tasks.create_task(shop.play_demo(ready, api), name="demo")
-                    try:
-                        while True:
-                            await changed.wait()
-                            changed.clear()
-                            announce(_current(ready, supervisor, servers))
-                    finally:
-                        playing.cancel()
+                    background.append(tasks.create_task(shop.play_demo(ready, api), name="demo"))
+                    await _keep_current(lambda: _current(ready, supervisor, servers), announce, changed)
         finally:
-            watching.cancel()
+            await stop(background)
 
 
-def _current(ready: Ready, supervisor: Supervisor, servers: LocalServers) -> Ready:
+async def _keep_current(look: Callable[[], Ready], announce: Callable[[Ready], None], changed: asyncio.Event) -> None:
+    """Tell the process ids as they are until cancelled; those of servers are looked at now and then."""
+    told = None
+    while True:
+        if (current := look()) != told:
+            announce(current)
+            told = current
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                await changed.wait()
+        changed.clear()
+
+
+def _current(ready: Ready, supervisor: Supervisor, servers: ClusterServers) -> Ready:
     children = supervisor.children.values()
     update = {
         "services": {child.name: child.pid for child in children if child.pid},

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 import httpx
 from pydantic import SecretStr
 
-from infra.client import SECONDS, Api
+from infra.client import SECONDS, Api, Refused
 from infra.http import LOOPBACK_NAMES
 from infra.issuer import ensure_keys, mint
 from infra.local.catalogue import STARTER, seed
@@ -27,6 +28,8 @@ from infra.migrate import is_current
 from infra.settings import Settings
 
 SUBJECT: Final = "you"
+SEEN_SECONDS: Final = 60.0
+SERVICE_UNAVAILABLE: Final = 503
 Avoided = tuple[str, ...]
 
 
@@ -55,7 +58,7 @@ class Shop:
         files += [self.options.ready_file] if self.options.ready_file else []
         async with httpx.AsyncClient(timeout=SECONDS) as http:
             api = Api(http, ready.write_url, ready.query_url, ready.token)
-            await seed(api, STARTER)
+            await _seen(api, await seed(api, STARTER))
             self.screen.tell_ready(ready, self.avoided)
             with announced(ready, *files) as announce:
                 yield api, announce
@@ -72,15 +75,27 @@ class Shop:
         return mint(keys, self.settings, tenant_id=ready.tenant_id, subject=subject, scopes=CUSTOMER)
 
 
-def prepared(settings: Settings, folder: Path, *, postgres_dsn: str, redis_url: str) -> Settings:
-    """Give settings for a platform that keeps its data and its keys in a folder."""
+async def _seen(api: Api, position: int) -> None:
+    """Wait until the views show what was written: then events go all the way."""
+    until = monotonic() + SEEN_SECONDS
+    while True:
+        try:
+            for view in ("/v1/products", "/v1/orders"):
+                await api.get(view, min_position=position, limit=1)
+        except Refused as behind:
+            if behind.status != SERVICE_UNAVAILABLE or monotonic() > until:
+                raise
+        else:
+            return
+
+
+def prepared(settings: Settings, folder: Path) -> Settings:
+    """Give settings for a platform that keeps its data and its keys in a folder; makes the keys."""
     keys = folder / "keys"
     jwks = ensure_keys(keys)
     secret = hashlib.sha256(b"cursors" + (keys / "signing-key.pem").read_bytes()).hexdigest()
     found = {
         "data_dir": folder,
-        "postgres_dsn": SecretStr(postgres_dsn),
-        "redis_url": SecretStr(redis_url),
         "jwks_file": jwks,
         "cursor_secret": SecretStr(secret),
         "console_tenant": settings.console_tenant or (TENANT if settings.host in LOOPBACK_NAMES else None),

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 import uvloop
+from pydantic import SecretStr
 
 from infra.local.data_folder import data_folder
 from infra.local.failures import explained
@@ -47,8 +48,8 @@ def up(settings: Settings, options: Options, screen: Screen) -> int:
 
 def _up_embedded(settings: Settings, options: Options, screen: Screen) -> None:
     with data_folder(options.data) as folder, LocalServers(folder) as servers:
-        told = prepared(settings, folder, postgres_dsn=servers.postgres_dsn, redis_url=servers.redis_url)
-        chosen, avoided = chosen_ports(told)
+        found = {"postgres_dsn": SecretStr(servers.postgres_dsn), "redis_url": SecretStr(servers.redis_url)}
+        chosen, avoided = chosen_ports(prepared(settings.model_copy(update=found), folder))
         migrate(servers.postgres_dsn)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_run(Shop(chosen, options, screen, avoided), servers))
