@@ -1,4 +1,4 @@
-"""One running platform for all of them: started here, or the one whose ready file ORDERFLOW_TEST_READY_FILE names."""
+"""One running platform of each profile for all of them, or the one whose ready file ORDERFLOW_TEST_READY_FILE names."""
 
 import os
 from collections.abc import Iterator
@@ -11,22 +11,31 @@ from infra.local.ready import Ready
 from tests.acceptance.driver import Shop
 from tests.running import running
 
+KNOWN = os.environ.get("ORDERFLOW_TEST_READY_FILE")
+PROFILES = ("embedded", "cluster")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker runs them all, so that one platform is enough."""
+    """One worker runs all of a profile, so that one platform of it is enough."""
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if isinstance(item, pytest.Function) and Path(__file__).parent in item.path.parents:
+            told = getattr(item, "callspec", None)
+            profile = told.params.get("profile", "embedded") if told else "embedded"
             item.add_marker(pytest.mark.acceptance)
-            item.add_marker(pytest.mark.xdist_group("acceptance"))
+            item.add_marker(pytest.mark.xdist_group(f"acceptance-{profile}"))
+
+
+@pytest.fixture(scope="session", params=["running"] if KNOWN else PROFILES)
+def profile(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")
-def ready_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    known = os.environ.get("ORDERFLOW_TEST_READY_FILE")
-    if known:
-        yield Path(known)
+def ready_file(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    if KNOWN:
+        yield Path(KNOWN)
         return
-    with running(tmp_path_factory.mktemp("acceptance")) as up:
+    with running(tmp_path_factory.mktemp("acceptance"), cluster=profile == "cluster") as up:
         yield up.ready_file
 
 

@@ -154,13 +154,13 @@ class Crowd:
         random = Random(f"{self.seed}/{name}/reader")
         with httpx.Client(timeout=5) as http:
             staff = Shop(http, ready, ready.tenant_id).staff
-            while not over.wait(0.03):
+            while not over.wait(0.02):
                 with suppress(httpx.HTTPError):
                     for row, version, position in self._seen(staff, random):
                         self.history.add(Look("reader", row, time(), version, position))
 
     def _seen(self, staff: Person, random: Random) -> Iterator[tuple[str, int, int]]:
-        what = random.choice(("order", "order", "orders", "stock", "dashboard"))
+        what = random.choice(("order", "order", "orders", "stock", "dashboard", "dashboard"))
         if what == "order" and self.orders:
             answer = staff.ask(f"/v1/orders/{random.choice(self.orders[-20:])}")
             rows = [answer.json()] if answer.is_success else []

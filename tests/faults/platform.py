@@ -6,7 +6,6 @@ import psycopg
 
 from infra.event_log import Stored
 from infra.local.ready import Ready
-from infra.local.servers import LocalServers
 from tests.faults.evidence import Published
 
 _LOG = (
@@ -21,7 +20,7 @@ class Platform:
 
     @property
     def dsn(self) -> str:
-        return LocalServers(self.ready.data_dir).postgres_dsn
+        return self.ready.postgres_dsn
 
     def topics(self) -> list[Published] | None:
         """Read every record of every topic; None where events do not go through topics."""

@@ -9,7 +9,6 @@ import psycopg
 import pytest
 import redis
 
-from infra.local.servers import LocalServers
 from tests.acceptance.driver import Shop
 from tests.faults.checker import assert_kept
 from tests.faults.draining import Drain
@@ -22,6 +21,7 @@ from tests.running import running
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(120), pytest.mark.xdist_group("faults")]
 
 WORK_SECONDS = 4.0
+LOCKED_SECONDS = 0.5
 BACK_SECONDS = 15.0
 MAILS_AT_ONCE = 8
 _END_SESSIONS = (
@@ -31,9 +31,13 @@ _END_SESSIONS = (
 
 
 def begin_again(platform: Platform) -> None:
-    """Make every subscription read the log from its beginning: all that it has applied comes again."""
-    with psycopg.connect(platform.dsn, autocommit=True) as connection:
+    """Make every subscription read the log from its beginning: all that it has applied comes again.
+
+    The lock on the positions catches each of them in the middle of a batch.
+    """
+    with psycopg.connect(platform.dsn) as connection:
         connection.execute("UPDATE subscription_positions SET position = 0")
+        sleep(LOCKED_SECONDS)
         connection.execute(_END_SESSIONS)
 
 
@@ -44,11 +48,11 @@ def let_leases_run_out(platform: Platform) -> None:
 
 
 def forget_figures(platform: Platform) -> None:
-    with redis.Redis.from_url(LocalServers(platform.ready.data_dir).redis_url) as client:
+    with redis.Redis.from_url(platform.ready.redis_url) as client:
         client.flushall()
 
 
-FAULTS: tuple[Callable[[Platform], None], ...] = (let_leases_run_out, begin_again, let_leases_run_out, forget_figures)
+FAULTS: tuple[Callable[[Platform], None], ...] = (begin_again, forget_figures, let_leases_run_out, let_leases_run_out)
 
 
 @pytest.fixture(scope="module")
