@@ -47,6 +47,9 @@ ORDER BY letter.version
 """
 _MARK: Final = "UPDATE dead_letters SET status = %s WHERE dead_letter_id = ANY(%s)"
 _CLAIM: Final = "SELECT status, body FROM dead_letters WHERE dead_letter_id = %s FOR UPDATE"
+_LOCK: Final = """
+SELECT FROM dead_letters WHERE kind = 'event' AND consumer = %s AND stream_id = %s FOR UPDATE
+"""
 _EDIT: Final = """
 UPDATE dead_letters SET body = %s, original_body = coalesce(original_body, body) WHERE dead_letter_id = %s
 """
@@ -153,6 +156,11 @@ async def of_stream(connection: AsyncConnection[Any], consumer: str, stream_id: 
     """Give every letter of a stream in version order, whatever became of it."""
     rows = await _rows(connection, _LETTERS + _OF_STREAM, {"consumer": consumer, "stream_id": stream_id})
     return [letter for letter in map(_letter, rows) if isinstance(letter, EventLetter)]
+
+
+async def lock_stream(connection: AsyncConnection[Any], consumer: str, stream_id: UUID) -> None:
+    """Wait for whoever changes letters of a stream, and hold off others until the transaction ends."""
+    await connection.execute(_LOCK, (consumer, stream_id))
 
 
 async def claim(connection: AsyncConnection[Any], letter: CommandLetter) -> bool:

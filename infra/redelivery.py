@@ -1,6 +1,6 @@
 """Tries dead letters again, for real or as a rehearsal that is rolled back, and gives them up."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -10,7 +10,8 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import ValidationError
 
 from infra.consumers import CommandConsumer, EventConsumer, Opens, Unavailable, opener
-from infra.dead_letters import CommandLetter, EventLetter, Letter, claim, mark, of_stream
+from infra.dead_letters import CommandLetter, EventLetter, Letter, claim, lock_stream, mark, of_stream
+from infra.event_log import Stored, load
 from infra.parked_stream import CannotApply, ParkedStream, Result, overtaken, unreadable
 from infra.settings import Settings
 from schemas.commands import decode
@@ -124,23 +125,26 @@ class Redelivery:
 
     async def _release(self, letter: EventLetter, *, rehearse: bool) -> list[Result]:
         async with self._pool.connection() as connection, connection.transaction():
-            letters = await of_stream(connection, letter.consumer, letter.stream_id)
-            released = [each for each in letters if each.is_open]
-            if not rehearse:
-                await mark(connection, released, "retried", actor=self._actor)
-        says = "The relay would try to publish it." if rehearse else "The relay tries to publish it."
-        return [Result(each, "succeed", says) for each in released]
+            waiting = await self._relayed(connection, letter)
+            if rehearse:
+                return _readable(waiting, await load(connection, letter.stream_id))
+            await mark(connection, waiting, "retried", actor=self._actor)
+        return [Result(each, "succeed", "The relay tries to publish it.") for each in waiting]
 
     async def _hold_back(self, letter: EventLetter, reason: str, *, release: bool) -> list[Result]:
         async with self._pool.connection() as connection, connection.transaction():
+            waiting = [each for each in await self._relayed(connection, letter) if each.version != letter.version]
             await mark(connection, [letter], "discarded", actor=self._actor, reason=reason)
+            if release:
+                await mark(connection, waiting, "retried", actor=self._actor)
         discarded = Result(letter, "succeed", "It is discarded: the relay never publishes it.")
-        async with self._pool.connection() as connection:
-            letters = await of_stream(connection, letter.consumer, letter.stream_id)
-        waiting = [each for each in letters if each.is_open]
-        if release and waiting:
-            return [discarded, *await self._release(waiting[0], rehearse=False)]
-        return [discarded, *map(_waits, waiting)]
+        says = "The relay tries to publish it."
+        return [discarded, *(Result(each, "succeed", says) if release else _waits(each) for each in waiting)]
+
+    async def _relayed(self, connection: AsyncConnection[Any], letter: EventLetter) -> list[EventLetter]:
+        """Lock what the relay has put aside of a stream, and give what is open."""
+        await lock_stream(connection, letter.consumer, letter.stream_id)
+        return [each for each in await of_stream(connection, letter.consumer, letter.stream_id) if each.is_open]
 
     async def _locked(self, connection: AsyncConnection[Any], letter: EventLetter) -> ParkedStream:
         return await ParkedStream.locked(connection, letter.consumer, letter.stream_id, actor=self._actor)
@@ -155,6 +159,23 @@ class Redelivery:
 
 def _waits(letter: EventLetter) -> Result:
     return Result(letter, "blocked", "It still waits.")
+
+
+def _readable(letters: Sequence[EventLetter], stream: Sequence[Stored]) -> list[Result]:
+    """Tell up to where the relay can read a stream; what Kafka says to an event shows only there."""
+    events = {stored.version: stored for stored in stream}
+    results: list[Result] = []
+    for letter in letters:
+        if not all(result.well for result in results):
+            results.append(_waits(letter))
+            continue
+        try:
+            topic = events[letter.version].recorded.event.type
+        except ValidationError as error:
+            results.append(Result(letter, "fail", unreadable(error)))
+        else:
+            results.append(Result(letter, "succeed", f"The relay would try to publish it as {topic}."))
+    return results
 
 
 def _changed(letter: CommandLetter) -> Result:

@@ -142,11 +142,16 @@ class Parked:
 
 
 @pytest.fixture
-async def parked(database: str) -> AsyncIterator[Parked]:
-    with psycopg.connect(database) as connection:
-        connection.execute("CREATE TABLE effects (stream_id uuid, version int, place bigserial)")
-    async with AsyncConnectionPool(database, kwargs={"autocommit": True}, min_size=1, max_size=6, open=False) as pool:
-        yield Parked(database, pool)
+async def parked(module_database: str) -> AsyncIterator[Parked]:
+    with psycopg.connect(module_database) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS effects (stream_id uuid, version int, place bigserial)")
+        connection.execute(
+            "TRUNCATE effects, stored_events, idempotency_records, outbox, dead_letters, dead_letter_actions,"
+            " subscription_versions, subscription_positions"
+        )
+    kwargs = {"autocommit": True}
+    async with AsyncConnectionPool(module_database, kwargs=kwargs, min_size=1, max_size=6, open=False) as pool:
+        yield Parked(module_database, pool)
 
 
 def outcomes(results: Sequence[Result]) -> list[str]:
@@ -382,6 +387,26 @@ async def test_the_relay_is_released_with_what_waits(parked: Parked) -> None:
         (3, "retried"),
     ]
     assert await parked.applied(stream_id) == [1]
+
+
+async def test_an_event_that_the_relay_cannot_read_would_fail_there_again(parked: Parked) -> None:
+    await parked.stream(events=2, poison=1)
+    await parked.rows("UPDATE dead_letters SET consumer = 'relay'")
+    await parked.rows("UPDATE stored_events SET state = '{}' WHERE originator_version = 1")
+    [letter] = await parked.letters()
+    assert outcomes(await parked.redelivery().retry(letter, rehearse=True)) == ["fail", "blocked"]
+    assert await parked.letters() == [letter]
+
+
+@pytest.mark.parametrize("release", [False, True])
+async def test_the_relay_leaves_out_what_is_discarded(parked: Parked, *, release: bool) -> None:
+    await parked.stream(events=3, poison=1)
+    await parked.rows("UPDATE dead_letters SET consumer = 'relay'")
+    [letter] = await parked.letters()
+    results = await parked.redelivery().discard(letter, "a test order", release=release)
+    assert outcomes(results) == ["succeed", *(["succeed"] if release else ["blocked"]) * 2]
+    statuses = [row[0] for row in await parked.rows("SELECT status FROM dead_letters ORDER BY version")]
+    assert statuses == ["discarded", *(["retried"] if release else ["waiting"]) * 2]
 
 
 async def test_a_letter_of_nobody_says_so(parked: Parked) -> None:
