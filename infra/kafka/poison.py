@@ -2,10 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from infra.event_log import Stored
@@ -13,6 +12,12 @@ from schemas.ids import new_id
 
 CONSUMER: Final = "relay"
 """Whose dead letters these are."""
+
+NOT_PUBLISHED: Final = """
+SELECT position FROM dead_letters
+WHERE kind = 'event' AND consumer = 'relay' AND (status <> 'retried' OR published_at IS NULL)
+"""
+"""Positions that are rightly not on Kafka."""
 
 _OPEN: Final = """
 SELECT stream_id, version, status FROM dead_letters
@@ -104,9 +109,3 @@ class Poison:
 
 def _reference(stored: Stored) -> tuple[UUID, int, int]:
     return stored.stream_id, stored.version, stored.position
-
-
-async def parked_positions(connection: AsyncConnection[Any]) -> list[int]:
-    """Give the positions that are rightly not on Kafka."""
-    query = f"SELECT position FROM dead_letters WHERE {_OPEN.partition('WHERE')[2]}"  # noqa: S608 - no input
-    return [int(position) for (position,) in await (await connection.execute(query)).fetchall()]

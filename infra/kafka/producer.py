@@ -43,7 +43,9 @@ class TransactionalProducer:
         """`most_bytes` is the largest record; once `give_up` is set, no method waits any longer."""
         self._give_up = give_up
         self._failure: str | None = None
+        self._unsure = False
         self._ends: dict[Place, int] = {}
+        self._check: Callable[[], None] = lambda: None
         self._producer = Producer(
             {
                 **client_settings(settings),
@@ -63,13 +65,17 @@ class TransactionalProducer:
         """Become the one who may write: ends the transaction of whoever was it, and makes all its calls fail."""
         self._repeat(self._producer.init_transactions)
 
-    def expect(self, ends: Mapping[Place, int]) -> None:
-        """Tell where the partitions end; a record that gets a lower offset is in a topic that begins anew."""
+    def expect(self, ends: Mapping[Place, int], check: Callable[[], None]) -> None:
+        """Tell where the partitions end; a record that gets a lower offset is in a topic that begins anew.
+
+        A partition that was empty does not tell, so `check` is called before its first record is committed.
+        """
         self._ends = dict(ends)
+        self._check = check
 
     def publish(self, records: Iterable[Record]) -> None:
         """Publish all in one transaction, in this order; committed when this returns."""
-        self._failure = None
+        self._failure, self._unsure = None, False
         try:
             self._producer.begin_transaction()
             for topic, value, key, headers in records:
@@ -77,6 +83,8 @@ class TransactionalProducer:
         except KafkaException as error:
             raise _interrupted(error) from error
         self._drain()
+        if self._unsure:
+            self._check()
         self._repeat(self._producer.commit_transaction)
 
     def close(self) -> None:
@@ -100,7 +108,9 @@ class TransactionalProducer:
             self._failure = self._failure or error.str()
             return
         place, offset = (message.topic() or "", message.partition() or 0), message.offset() or 0
-        if offset < self._ends.get(place, 0):
+        end = self._ends.get(place, 0)
+        self._unsure = self._unsure or end == 0
+        if offset < end:
             self._failure = f"the topic {place[0]} begins anew"
         self._ends[place] = offset + 1
 

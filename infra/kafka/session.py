@@ -13,7 +13,7 @@ from infra.event_log import Stored
 from infra.kafka.lease import Reached
 from infra.kafka.producer import Interrupted, Record, TransactionalProducer
 from infra.kafka.tails import Tails, Topics, describe, read_tails
-from infra.kafka.topics import KafkaUnreachable, create_missing, topics_of
+from infra.kafka.topics import create_missing, topics_of
 from infra.settings import Settings
 from schemas.base import Category
 
@@ -86,7 +86,7 @@ class Session:
             producer.open()
             session = cls(settings, topics, producer, give_up)
             session.tails = read_tails(settings, topics, give_up)
-            producer.expect(session.tails.ends)
+            producer.expect(session.tails.ends, session._check_ids)
         except BaseException:
             producer.close()
             raise
@@ -96,12 +96,11 @@ class Session:
         await in_thread(lambda: self._producer.publish(records), self._give_up)
 
     async def check_topics(self) -> None:
-        """Raise Interrupted when a topic was deleted since, whether or not there is a new one of its name."""
-        try:
-            now = await in_thread(lambda: describe(self._settings, self.topics.ids), self._give_up)
-        except (Interrupted, KafkaUnreachable):
-            return  # publishing will tell, if it matters
-        if now.ids != self.topics.ids:
+        """Raise Interrupted when Kafka does not answer, or a topic was deleted, even if there is a new one like it."""
+        await in_thread(self._check_ids, self._give_up)
+
+    def _check_ids(self) -> None:
+        if describe(self._settings, self.topics.ids).ids != self.topics.ids:
             raise Interrupted("a topic was deleted")
 
     async def close(self) -> None:

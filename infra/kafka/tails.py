@@ -1,10 +1,10 @@
 """How far the topics are: the newest committed events on each, whatever anybody remembers."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Event
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Final, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
@@ -19,6 +19,9 @@ from infra.settings import Settings
 _FIRST_LOOK: Final = 64
 _WIDER: Final = 32
 _BATCH: Final = 1_000
+_NOT_YET: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+"""What a broker says while a new topic gets its partitions."""
+_NOT_YET_SECONDS: Final = 0.05
 _PATIENCE_SECONDS: Final = 30.0
 _OVERHEAD_BYTES: Final = 512
 """What Kafka adds to a record with our headers, at most."""
@@ -91,14 +94,10 @@ class _Reading:
     def __init__(self, consumer: Consumer, give_up: Event) -> None:
         self._consumer = consumer
         self._give_up = give_up
-        self._until = monotonic() + _PATIENCE_SECONDS
 
     def read(self, topics: Topics) -> Tails:
         tails = Tails()
-        places = [(name, number) for name, count in topics.partitions.items() for number in range(count)]
-        bounds = {
-            place: self._consumer.get_watermark_offsets(TopicPartition(*place), TIMEOUT_SECONDS) for place in places
-        }
+        bounds = bounds_of(self._consumer, topics)
         tails.ends = {place: high for place, (_, high) in bounds.items()}
         wanted = {place: high for place, (low, high) in bounds.items() if high > low}
         look = _FIRST_LOOK
@@ -115,24 +114,52 @@ class _Reading:
         tails.emptied = {name for name in removed if not tails.newest[name]}
         return tails
 
-    def _bounds(self, place: Place) -> tuple[int, int]:
-        return self._consumer.get_watermark_offsets(TopicPartition(*place), TIMEOUT_SECONDS)
-
     def _from(self, starts: Mapping[Place, int], ends: Mapping[Place, int]) -> dict[Place, list[Stored]]:
         """Give the events between two offsets of each partition; a partition without any is left out."""
-        self._consumer.assign([TopicPartition(name, number, start) for (name, number), start in starts.items()])
         found: defaultdict[Place, list[Stored]] = defaultdict(list)
-        left = set(starts)
-        while left:
-            if self._give_up.is_set() or monotonic() > self._until:
-                raise Interrupted("the ends of the topics were not read in time")
-            for message in self._consumer.consume(_BATCH, timeout=0.5):
-                place = (message.topic() or "", message.partition() or 0)
-                if _is_end(message) or (message.offset() or 0) >= ends[place]:
-                    left.discard(place)
-                elif (stored := _event(message)) is not None:
-                    found[place].append(stored)
+        for message in committed(self._consumer, starts, ends, self._give_up):
+            if (stored := _event(message)) is not None:
+                found[place_of(message)].append(stored)
         return found
+
+
+def bounds_of(consumer: Consumer, topics: Topics) -> dict[Place, tuple[int, int]]:
+    """Give the oldest offset of each partition, and the one after its newest."""
+    places = [(name, number) for name, count in topics.partitions.items() for number in range(count)]
+    return {place: _bounds(consumer, place) for place in places}
+
+
+def _bounds(consumer: Consumer, place: Place) -> tuple[int, int]:
+    until = monotonic() + TIMEOUT_SECONDS
+    while True:
+        try:
+            return consumer.get_watermark_offsets(TopicPartition(*place), TIMEOUT_SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() not in _NOT_YET or monotonic() > until:
+                raise
+        sleep(_NOT_YET_SECONDS)
+
+
+def committed(
+    consumer: Consumer, starts: Mapping[Place, int], ends: Mapping[Place, int], give_up: Event
+) -> Iterator[Message]:
+    """Give the records between two offsets of each partition; raises Interrupted when nothing comes for long."""
+    consumer.assign([TopicPartition(name, number, start) for (name, number), start in starts.items()])
+    left, until = set(starts), monotonic() + _PATIENCE_SECONDS
+    while left:
+        if give_up.is_set() or monotonic() > until:
+            raise Interrupted("the topics were not read in time")
+        for message in consumer.consume(_BATCH, timeout=0.5):
+            until = monotonic() + _PATIENCE_SECONDS
+            place = place_of(message)
+            if _is_end(message) or (message.offset() or 0) >= ends[place]:
+                left.discard(place)
+            elif place in left:
+                yield message
+
+
+def place_of(message: Message) -> Place:
+    return message.topic() or "", message.partition() or 0
 
 
 def _is_end(message: Message) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, Final
 
@@ -39,8 +39,10 @@ async def ensure_topics(settings: Settings) -> None:
     await asyncio.to_thread(create_missing, settings)
 
 
-def create_missing(settings: Settings, *, seconds: float = TIMEOUT_SECONDS) -> None:
-    """Do the same in the calling thread."""
+def create_missing(
+    settings: Settings, *, seconds: float = TIMEOUT_SECONDS, config: Mapping[str, str] | None = None
+) -> None:
+    """Do the same in the calling thread; `config` is that of the new topics."""
     admin = AdminClient(client_settings(settings))
     try:
         known = admin.list_topics(timeout=seconds).topics
@@ -48,7 +50,12 @@ def create_missing(settings: Settings, *, seconds: float = TIMEOUT_SECONDS) -> N
         if missing:
             # Facts are kept for ever, whatever the broker does by default.
             topics = [
-                NewTopic(name, settings.topic_partitions, settings.topic_replication, config={"retention.ms": "-1"})
+                NewTopic(
+                    name,
+                    settings.topic_partitions,
+                    settings.topic_replication,
+                    config={"retention.ms": "-1", **(config or {})},
+                )
                 for name in missing
             ]
             _settle(admin.create_topics(topics, request_timeout=seconds, operation_timeout=seconds).values())

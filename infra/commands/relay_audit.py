@@ -1,0 +1,91 @@
+"""Carries out `orderflow relay audit`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from infra.commands.failure import UNREACHABLE, Failure
+from infra.commands.where import dsn_of
+from infra.kafka.audit import Connection, Fault, Findings, audit
+from infra.kafka.lease import RELAY
+from infra.kafka.producer import Interrupted
+from infra.kafka.repair import repair
+from infra.kafka.topics import KafkaUnreachable
+from infra.settings import Settings
+
+_FAULTS: Final[tuple[Fault, ...]] = ("missing", "duplicated", "out_of_order", "foreign")
+_BOUNDS: Final = """
+SELECT (SELECT count(*) FROM stored_events WHERE notification_id BETWEEN %(first)s AND last), last FROM (
+    SELECT coalesce(%(last)s::bigint, (SELECT position FROM relay_positions WHERE relay = %(relay)s), 0) AS last
+) AS asked
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    first: int
+    last: int | None
+    repair: bool
+    dsn: str | None
+    data: Path | None
+    kafka: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    findings: Findings
+    first: int
+    last: int
+
+    def told(self) -> dict[str, Any]:
+        findings = self.findings
+        faults: dict[str, Any] = {
+            fault: {"count": findings.counts[fault], "examples": findings.examples.get(fault, [])} for fault in _FAULTS
+        }
+        return {
+            "from": self.first,
+            "to": self.last,
+            "events": findings.events,
+            "records": findings.records,
+            "parked": findings.parked,
+            **faults,
+            "repaired": findings.repaired,
+        }
+
+
+def carry_out(order: Order) -> Audited:
+    """Show a bar on stderr while it takes its time; raises Failure."""
+    settings = Settings()
+    if order.kafka:
+        settings = settings.model_copy(update={"kafka_servers": order.kafka})
+    try:
+        with psycopg.connect(dsn_of(order.dsn, order.data, settings), autocommit=True) as connection:
+            return _carry_out(order, settings, connection)
+    except psycopg.OperationalError as lost:
+        raise Failure("The event log cannot be reached. Is its platform running?", UNREACHABLE) from lost
+    except psycopg.errors.UndefinedTable as missing:
+        raise Failure("That database has not the newest schema. Run `orderflow migrate` for it first.") from missing
+    except (KafkaUnreachable, Interrupted) as lost:
+        raise Failure(f"Kafka at {settings.kafka_servers} did not do it: {lost}.", UNREACHABLE) from lost
+
+
+def _carry_out(order: Order, settings: Settings, connection: Connection) -> Audited:
+    bounds = {"first": order.first, "last": order.last, "relay": RELAY}
+    events, last = connection.execute(_BOUNDS, bounds).fetchone() or (0, 0)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        in_log, on_topics = bar.add_task("events of the log", total=events), bar.add_task("records", total=events)
+        findings = audit(
+            settings,
+            connection,
+            range(order.first, last + 1),
+            log=lambda count: bar.advance(in_log, count),
+            topics=lambda count: bar.advance(on_topics, count),
+        )
+    if order.repair and findings.missing:
+        findings.repaired = repair(settings, connection, findings.missing).published
+    return Audited(findings, order.first, last)

@@ -1,0 +1,54 @@
+"""Publishes what the topics lack, out of its place and marked so; never what they have."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import Any, Final
+
+import psycopg
+
+from infra.event_log import Stored
+from infra.kafka.pages import Page, Press
+from infra.kafka.poison import Aside
+from infra.kafka.producer import TransactionalProducer
+from infra.kafka.records import REPAIRED
+from infra.kafka.tails import describe
+from infra.kafka.topics import topics_of
+from infra.settings import Settings
+
+_PAGE: Final = 1_000
+_STORED: Final = """
+SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events
+WHERE notification_id = ANY(%s) ORDER BY notification_id
+"""
+
+
+@dataclass(slots=True)
+class Repaired:
+    published: int = 0
+    impossible: int = 0
+    """Events that no topic takes, and later ones of their streams."""
+
+
+def repair(settings: Settings, connection: psycopg.Connection[tuple[Any, ...]], missing: Sequence[int]) -> Repaired:
+    """Publish the events at these positions, in commit order, a page in a transaction; raises Interrupted.
+
+    The producer has a transactional id of its own, so the relay goes on; a second repair ends the first.
+    """
+    topics = describe(settings, topics_of(settings).values())
+    press, done = Press(topics_of(settings), topics.most_bytes), Repaired()
+    name = f"{settings.topic_prefix}.repair"
+    producer = TransactionalProducer(settings, name, most_bytes=topics.most_bytes, give_up=Event())
+    try:
+        producer.open()
+        for start in range(0, len(missing), _PAGE):
+            rows = connection.execute(_STORED, (list(missing[start : start + _PAGE]),), binary=True).fetchall()
+            page = Page(0)
+            press.fill(page, [Stored(*row) for row in rows], Aside(), mark=[(REPAIRED, b"1")])
+            if page.records:
+                producer.publish(page.records)
+            done.published += len(page.records)
+            done.impossible += len(page.poison) + len(page.held)
+    finally:
+        producer.close()
+    return done
