@@ -1,5 +1,6 @@
 """What `orderflow doctor` looks at; every finding that is not good says what to do."""
 
+import asyncio
 import os
 import shutil
 import sys
@@ -15,6 +16,7 @@ import psycopg
 from infra.local.ports import USUAL, host_of, is_free
 from infra.local.ready import Ready
 from infra.settings import Settings
+from infra.status.look import look, of_ready
 
 SMALLEST_PYTHON: Final = (3, 11)
 TIGHT_BYTES: Final = 2 * 1024**3
@@ -97,7 +99,31 @@ def _ports(settings: Settings, ready: Ready | None) -> Iterator[Finding]:
             yield Finding("look", subject, "taken", f"`up` takes another one; --{name.replace('_', '-')} names one")
 
 
+def _cluster(ready: Ready) -> Iterator[Finding]:
+    seen = asyncio.run(look(of_ready(ready)))
+    for process in seen.processes:
+        if process.pid is None:
+            remedy = f"It is started again by itself; {ready.data_dir}/logs/{process.role}.log says why it ended"
+            yield Finding("wrong", process.role, "is away", remedy)
+        elif process.restarts:
+            remedy = f"{ready.data_dir}/logs/{process.role}.log may say why"
+            yield Finding("look", process.role, f"was started again {process.restarts} times", remedy)
+        else:
+            yield Finding("good", process.role, f"runs as process {process.pid}")
+    for server in seen.servers:
+        if server.is_up:
+            yield Finding("good", server.name, "answers")
+        else:
+            yield Finding("wrong", server.name, server.trouble, f"See {ready.data_dir}/{server.name.lower()}.log")
+    if seen.relay:
+        state: Literal["good", "look"] = "look" if seen.relay.events > LAGGING_EVENTS else "good"
+        remedy = "It catches up by itself; ask again in a minute" if state == "look" else ""
+        yield Finding(state, "lag of relay", f"{seen.relay.events} events", remedy)
+
+
 def _platform(ready: Ready) -> Iterator[Finding]:
+    if ready.profile == "cluster":
+        yield from _cluster(ready)
     for name, url in (("write API", ready.write_url), ("query API", ready.query_url)):
         try:
             status = httpx.get(f"{url}/readyz", timeout=_SECONDS).status_code

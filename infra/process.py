@@ -20,7 +20,7 @@ from infra.local.ready import write_whole
 from infra.migrate import head, is_current
 from infra.pauses import shorten_pauses
 from infra.roles import Role
-from infra.runtime import delivering, open_runtime
+from infra.runtime import NotStarted, delivering, open_runtime
 from infra.settings import Settings
 from infra.stopping import stop_on_signals
 
@@ -32,10 +32,6 @@ _LONGEST_PAUSE_SECONDS: Final = 2.0
 _log: Final = structlog.get_logger()
 
 Part = AbstractAsyncContextManager[Mapping[str, str]]
-
-
-class NotStarted(Exception):  # noqa: N818 - a state of the world
-    """Says in a sentence what is missing and what to do."""
 
 
 class ReadyRole(BaseModel):

@@ -42,6 +42,10 @@ class Runtime:
     tasks: asyncio.TaskGroup
 
 
+class NotStarted(Exception):  # noqa: N818 - a state of the world
+    """What a service needs is missing: says in a sentence what, and what to do."""
+
+
 class Service(Protocol):
     """What an entry point of the group `orderflow.services` names."""
 

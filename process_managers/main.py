@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from infra.acquirer import HttpAcquirer
-from infra.runtime import Runtime
+from infra.runtime import NotStarted, Runtime
 from infra.settings import Settings
 from infra.smtp import Smtp
 from infra.stopping import stop
@@ -36,9 +36,9 @@ async def processes(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
 
 @asynccontextmanager
 async def payment_worker(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
-    """Consume payment commands; raises ValueError without `acquirer_url`."""
+    """Consume payment commands; raises NotStarted without `acquirer_url`."""
     if not runtime.settings.acquirer_url:
-        raise ValueError("Payments need an acquirer: set ORDERFLOW_ACQUIRER_URL.")
+        raise NotStarted("Payments need an acquirer: set ORDERFLOW_ACQUIRER_URL.")
     async with HttpAcquirer(runtime.settings.acquirer_url) as acquirer:
         worker = PaymentWorker(runtime.pool, acquirer, now=_now)
         runtime.bus.consume("payments.work", worker.handle, concurrency=_PAYMENTS_AT_ONCE)

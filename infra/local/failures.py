@@ -6,7 +6,7 @@ from typing import Final
 from infra.client import Refused, Unreachable
 from infra.local.child import ServerFailed
 from infra.migrate import SchemaTooNew
-from infra.process import NotStarted
+from infra.runtime import NotStarted
 
 _TELLING: Final = (ServerFailed, SchemaTooNew, NotStarted, Refused, Unreachable)
 """Their messages are written for people and hold nothing personal."""

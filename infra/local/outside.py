@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from infra.http import LOOPBACK
+from infra.runtime import NotStarted
 from infra.settings import Settings
 
 ACQUIRER: Final = "acquirer"
@@ -16,7 +17,7 @@ OUTSIDE: Final = (ACQUIRER, MAIL_CATCHER)
 async def outside(name: str, settings: Settings) -> AsyncIterator[Mapping[str, str]]:
     """Serve one of OUTSIDE on this machine only; no token guards it."""
     if settings.data_dir is None:
-        raise ValueError("ORDERFLOW_DATA_DIR says where its files are")
+        raise NotStarted("Set ORDERFLOW_DATA_DIR, the folder of its files.")
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     if name == ACQUIRER:
         from infra.local.acquirer import serve_acquirer  # noqa: PLC0415  # one process needs one of them

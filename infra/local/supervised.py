@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from infra.local.child import LOG_BYTES_KEPT
 from infra.local.failures import PartFailed
-from infra.process import NotStarted, ReadyRole
+from infra.process import ReadyRole
+from infra.runtime import NotStarted
 
 FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 5.0

@@ -14,8 +14,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from infra.process import NotStarted, ReadyRole, database_ready
+from infra.process import ReadyRole, database_ready
 from infra.roles import ROLES
+from infra.runtime import NotStarted
 from tests.conftest import Databases
 from tests.running import command, environment, until
 from tests.waiting import eventually
