@@ -63,6 +63,7 @@ class Follower:
                 await follow(position)
             except _OUTAGES as outage:
                 _log.warning("%s: waiting for an outage to end: %s", self.name, _kind(outage))
+                self._keep_at = 0.0
             if monotonic() - began_at > _LONGEST_PAUSE_SECONDS:
                 pause = _FIRST_PAUSE_SECONDS
             await asyncio.sleep(pause)

@@ -1,19 +1,35 @@
--- Count a batch of order events into one generation of the live figures; infra/live_keys.py says where they are.
--- KEYS[1]: prefix. ARGV[1]: generation. ARGV[2]: log position of the batch's end. Then eight arguments per event:
--- order id, tenant, version, status or '', milliseconds it occurred at, summary or '', currency, revenue.
+-- Count a batch of order events in one generation of the live figures; infra/live_keys.py says where they are.
+-- KEYS[1]: prefix. ARGV[1]: generation, or '' for the one that is read. ARGV[2]: log position up to which every event is
+-- counted with this batch, or 0. ARGV[3]: run id of the server that the caller means, or '' for the one that was vouched
+-- for. ARGV[4]: 'vouch' to say that with this batch nothing is missing. Then eight arguments per event: order id, tenant,
+-- version, status or '', milliseconds it occurred at, summary or '', currency, revenue.
 -- Per order, a version already counted is skipped, and one that does not follow the last is left out: an event before
--- it could not be read. Gives -1 when the generation is lost, otherwise how many events were left out.
-local root = KEYS[1] .. ':' .. ARGV[1]
+-- it could not be read.
+-- Gives {events left out}, or {-1} when there is no such generation, or {-2, generation, position, run id} when the
+-- server has been started again: it may have come back with older data.
+local generation = ARGV[1]
+if generation == '' then
+  generation = redis.call('GET', KEYS[1] .. ':generation') or ''
+end
+local root = KEYS[1] .. ':' .. generation
 local position = redis.call('GET', root .. ':position')
 if not position then
-  return -1
+  return { -1 }
+end
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local meant = ARGV[3]
+if meant == '' then
+  meant = redis.call('GET', root .. ':run')
+end
+if meant ~= run then
+  return { -2, generation, position, run }
 end
 
 local RECENT, ORDER_KEPT, MINUTE_KEPT, DAY = 50, 86400, 7200, 86400
 local ENDED = { completed = true, cancelled = true }
 local left_out = 0
 
-for i = 3, #ARGV, 8 do
+for i = 5, #ARGV, 8 do
   local order_id, status, occurred = ARGV[i], ARGV[i + 3], tonumber(ARGV[i + 4])
   local summary, currency, revenue = ARGV[i + 5], ARGV[i + 6], ARGV[i + 7]
   local version = tonumber(ARGV[i + 2])
@@ -65,4 +81,7 @@ end
 if tonumber(ARGV[2]) > tonumber(position) then
   redis.call('SET', root .. ':position', ARGV[2])
 end
-return left_out
+if ARGV[4] == 'vouch' then
+  redis.call('SET', root .. ':run', run)
+end
+return { left_out }

@@ -4,106 +4,127 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
-import psycopg
-from psycopg_pool import PoolTimeout
+from psycopg import AsyncConnection
 from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from infra.event_log import EventLog, Stored
-from infra.feed import Feed
 from infra.live_keys import GENERATION, PREFIX, LiveKeys
-from infra.pace import Pace
+from infra.subscription import Outage, Subscription
 from projections.live_change import LiveChange, change_of
 from schemas.ids import new_id
 
-_SCRIPT: Final = (Path(__file__).parent / "live.lua").read_text(encoding="utf-8")
+NAME: Final = "live_figures"
+_COUNT: Final = (Path(__file__).parent / "live.lua").read_text(encoding="utf-8")
+# Of several that count anew, the first is read: what has been applied since is only there.
+_SHOW: Final = """
+local shown = redis.call('GET', KEYS[1] .. ':generation')
+if shown and redis.call('EXISTS', KEYS[1] .. ':' .. shown .. ':position') == 1 then
+  return shown
+end
+redis.call('SET', KEYS[1] .. ':generation', ARGV[1])
+return ARGV[1]
+"""
 _PACE_SECONDS: Final = 0.1
-_RETRY_SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 5.0
+_PAGE: Final = 2_000
+_LOST: Final = -1
+_OLDER: Final = -2
 _log: Final = logging.getLogger(__name__)
 
 
-class GenerationLost(Exception):  # noqa: N818  # a state of the world
-    """Redis was emptied, or another process has counted anew."""
+class FiguresLost(Exception):  # noqa: N818  # a state of the world
+    """Redis was emptied or started again, so nothing may be added to what it holds before the log has been read."""
 
 
 class LiveFigures:
-    """One script call per batch, atomic and guarded by version, so any number of writers may run at once."""
+    """A script that is atomic and guarded by version writes, so any number of writers may run at once.
 
-    def __init__(self, redis: Redis, feed: Feed, log: EventLog) -> None:
+    Every writer refuses to add to figures that are gone, or that a restarted server may have lost the end of, until
+    somebody has made them whole from the log; all that was applied before is in the log by then.
+    """
+
+    def __init__(self, redis: Redis, log: EventLog) -> None:
         self._redis = redis
-        self._feed = feed
         self._log = log
-        self._script = redis.register_script(_SCRIPT)
+        self._count = redis.register_script(_COUNT)
+        self._show = redis.register_script(_SHOW)
 
-    async def run(self) -> None:
-        """Follow the log until cancelled."""
-        while True:
-            try:
-                await self._follow(*await self.open())
-            except GenerationLost:
-                _log.warning("the live figures are lost and will be counted anew")
-            except (RedisError, psycopg.OperationalError, PoolTimeout) as lost:
-                _log.warning("live figures wait for a server: %s", type(lost).__name__)
-                await asyncio.sleep(_RETRY_SECONDS)
+    def subscription(self) -> Subscription:
+        return Subscription(NAME, frozenset({"order"}), self.apply, pace=_PACE_SECONDS, keep=self.keep)
 
-    async def open(self) -> tuple[str, int]:
-        """Give the generation to continue, counting a new one when there is none, and the position it has reached."""
-        generation = await self._serving()
-        if generation is not None:
-            position = await self._redis.get(_position_key(generation))
-            if position is not None:
-                return generation, int(position)
-        return await self.rebuild()
+    async def apply(self, _: AsyncConnection[Any], batch: Sequence[Stored]) -> None:
+        """Raises Outage, and what an unreadable event raises."""
+        changes = [change for stored in batch if (change := change_of(stored.recorded))]
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._write(changes)
+        except (RedisError, FiguresLost) as lost:
+            raise Outage from lost
 
-    async def rebuild(self) -> tuple[str, int]:
-        """Count a new generation from the whole log beside the one that is read, then switch and remove the others.
+    async def keep(self, position: int) -> None:
+        """Say in Redis that everything up to a position is counted, after making sure that it is. Raises Outage."""
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                told = await self._tell([], _Target(position=position))
+            if told[0] == _LOST:
+                _log.warning("the live figures are lost and are counted anew")
+                await self.rebuild()
+            elif told[0] == _OLDER:
+                await self._replay(*told[1:])
+        except (RedisError, FiguresLost) as lost:
+            raise Outage from lost
 
-        Raises GenerationLost when Redis is emptied meanwhile.
+    async def rebuild(self) -> None:
+        """Count a new generation from the whole log, show it unless another one is shown by then, remove the others.
+
+        Raises FiguresLost when Redis is emptied or started again meanwhile.
         """
-        generation, position, head = new_id().hex, 0, await self._log.head()
-        await self._redis.set(_position_key(generation), 0)
-        while position < head:
-            position = await self.write(generation, await self._feed.read(after=position, limit=2_000), position)
-        await self._redis.set(GENERATION, generation)
-        kept = (GENERATION.encode(), f"{PREFIX}:{generation}:".encode())
+        generation, run = new_id().hex, (await self._redis.info("server"))["run_id"]
+        await self._redis.set(LiveKeys(generation, "").position, 0)
+        await self._count_log(generation, 0, run)
+        shown = await self._show(keys=[PREFIX], args=[generation])
+        kept = (GENERATION.encode(), f"{PREFIX}:{shown.decode()}:".encode())
         async for key in self._redis.scan_iter(match=f"{PREFIX}:*", count=1_000):
             if not key.startswith(kept):
                 await self._redis.unlink(key)
-        return generation, position
 
-    async def write(self, generation: str, batch: Sequence[Stored], position: int) -> int:
-        """Count a batch, in one call; gives the position reached. Raises GenerationLost."""
-        if not batch:
-            return position
-        changes = [change for stored in batch if (change := _readable_change(stored))]
-        reached = max(position, batch[-1].position)
-        arguments = [generation, reached, *(argument for change in changes for argument in change)]
-        left_out = int(await self._script(keys=[PREFIX], args=arguments))
-        if left_out < 0:
-            raise GenerationLost
-        if left_out:
-            _log.error("%d events are not in the live figures: an earlier event of their order is missing", left_out)
-        return reached
+    async def _replay(self, generation: bytes, position: bytes, run: bytes) -> None:
+        _log.warning("Redis has been started again: reading the log after position %d", int(position))
+        await self._count_log(generation.decode(), int(position), run.decode())
 
-    async def _follow(self, generation: str, position: int) -> None:
-        pace = Pace(_PACE_SECONDS)
-        while True:
-            await pace.keep()
-            batch = await self._feed.read(after=position)
-            if not batch and await self._serving() != generation:
-                raise GenerationLost
-            position = await self.write(generation, batch, position)
+    async def _count_log(self, generation: str, position: int, run: str) -> None:
+        head = await self._log.head()
+        while position < head:
+            page = await self._log.read(after=position, limit=_PAGE)
+            position = page[-1].position
+            changes = [change for stored in page if (change := _readable_change(stored))]
+            await self._write(changes, _Target(generation, position, run))
+        await self._write([], _Target(generation, position, run, "vouch"))
 
-    async def _serving(self) -> str | None:
-        generation = await self._redis.get(GENERATION)
-        return generation.decode() if isinstance(generation, bytes) else generation
+    async def _write(self, changes: Sequence[LiveChange], target: "_Target | None" = None) -> None:
+        told = await self._tell(changes, target or _Target())
+        if told[0] < 0:
+            raise FiguresLost
+        if told[0]:
+            _log.error("%d events are not in the live figures: an earlier event of their order is missing", told[0])
+
+    async def _tell(self, changes: Sequence[LiveChange], target: "_Target") -> list[Any]:
+        arguments = [*target, *(argument for change in changes for argument in change)]
+        told: list[Any] = await self._count(keys=[PREFIX], args=arguments)
+        return told
 
 
-def _position_key(generation: str) -> str:
-    return LiveKeys(generation, "").position
+class _Target(NamedTuple):
+    """The first arguments of `live.lua`, in its order."""
+
+    generation: str = ""
+    position: int = 0
+    run: str = ""
+    vouch: str = ""
 
 
 def _readable_change(stored: Stored) -> LiveChange | None:

@@ -1,11 +1,13 @@
-"""The projections process: read models and live figures follow the log."""
+"""The projections process: read models and live figures follow the events."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from redis.asyncio import Redis
+
+from infra.event_log import EventLog
 from infra.runtime import Runtime
-from infra.stopping import stop
 from infra.subscription import Subscription
 from projections.live import LiveFigures
 from projections.order_detail import ORDER_DETAILS
@@ -33,14 +35,14 @@ SUBSCRIPTIONS: Final[tuple[Subscription, ...]] = (
 """Two, so that neither an order nor a figure waits for a fault in the other; `schemas.views.FED_BY` names them."""
 
 
+def subscriptions(redis: Redis, log: EventLog) -> tuple[Subscription, ...]:
+    """Give all that the process follows: what fills tables, and the live figures, which wait for Redis alone."""
+    return (*SUBSCRIPTIONS, LiveFigures(redis, log).subscription())
+
+
 @asynccontextmanager
 async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
     """Subscribe; a read model that lags says so in its position. Serves nothing itself."""
-    for subscription in SUBSCRIPTIONS:
+    for subscription in subscriptions(runtime.redis, runtime.log):
         runtime.subscriptions.subscribe(subscription)
-    live = LiveFigures(runtime.redis, runtime.feed, runtime.log)
-    following = runtime.tasks.create_task(live.run(), name="projection:live")
-    try:
-        yield {}
-    finally:
-        await stop([following])
+    yield {}

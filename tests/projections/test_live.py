@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,19 +11,25 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from infra.event_log import EventLog, Stored
 from infra.feed import Feed
 from infra.live_keys import GENERATION, RECENT, LiveKeys, last_minutes, minute_of
+from infra.log_subscriptions import LogSubscriptions
 from infra.signals import Signals
 from infra.stopping import stop
-from projections.live import GenerationLost, LiveFigures
+from infra.subscription import Outage
+from projections.live import LiveFigures
 from projections.live_change import change_of
 from projections.order_summary import ORDER_SUMMARIES
 from schemas.views import RecentOrder
 from tests.projections.conftest import write_log
 from tests.projections.projecting import project
 from tests.projections.story import FATES, Fate, Story, an_id, told
+from tests.redis_server import kept_server
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.servers
 Figures = dict[str, Any]
@@ -75,82 +82,89 @@ async def figures(redis: Redis, now: datetime) -> Figures:
 
 
 @pytest.fixture
-async def live(
-    database: str, pool: AsyncConnectionPool[AsyncConnection[Any]], redis_client: Redis
-) -> AsyncIterator[LiveFigures]:
-    """Live figures of an empty log."""
-    log = EventLog(pool)
-    async with Signals(database) as signals, Feed(log, signals) as feed:
-        yield LiveFigures(redis_client, feed, log)
+def live(pool: AsyncConnectionPool[AsyncConnection[Any]], redis_client: Redis) -> LiveFigures:
+    return LiveFigures(redis_client, EventLog(pool))
+
+
+Count = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+async def count(live: LiveFigures, connection: AsyncConnection[Any]) -> Count:
+    """Count a batch as a subscription would, in figures that are shown already."""
+    await live.keep(0)
+
+    async def counted(batch: Sequence[Stored], *, reached: int | None = None) -> None:
+        await live.apply(connection, batch)
+        await live.keep(batch[-1].position if reached is None else reached)
+
+    return counted
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 10_000])
-async def test_figures_equal_the_log_whatever_the_batches(
-    live: LiveFigures, redis_client: Redis, batch_size: int
-) -> None:
+async def test_figures_equal_the_log_whatever_the_batches(count: Count, redis_client: Redis, batch_size: int) -> None:
     log = today(*FATES, *FATES)
-    generation, position = await live.open()
     for start in range(0, len(log), batch_size):
-        position = await live.write(generation, log[start : start + batch_size], position)
+        await count(log[start : start + batch_size])
     assert await figures(redis_client, datetime.now(UTC)) == expected(log)
 
 
-async def test_a_repeated_batch_changes_nothing(live: LiveFigures, redis_client: Redis) -> None:
+async def test_a_repeated_batch_changes_nothing(count: Count, redis_client: Redis) -> None:
     log = today(*FATES)
-    generation, position = await live.open()
-    position = await live.write(generation, log, position)
-    await live.write(generation, log[5:], position)
+    await count(log)
+    await count(log[5:])
     assert await figures(redis_client, datetime.now(UTC)) == expected(log)
 
 
-async def test_a_writer_that_lags_behind_does_not_take_the_position_back(
-    live: LiveFigures, redis_client: Redis
+async def test_a_writer_that_lags_behind_does_not_take_the_position_back(count: Count, redis_client: Redis) -> None:
+    log = today(*FATES)
+    await count(log)
+    await count(log[:5])
+    assert await figures(redis_client, datetime.now(UTC)) == expected(log)
+
+
+async def test_the_position_is_that_of_the_subscription_not_that_of_the_newest_event(
+    count: Count, redis_client: Redis
 ) -> None:
     log = today(*FATES)
-    generation, position = await live.open()
-    await live.write(generation, log, position)
-    await live.write(generation, log[:5], position)
-    assert await figures(redis_client, datetime.now(UTC)) == expected(log)
+    await count(log, reached=3)
+    assert (await figures(redis_client, datetime.now(UTC)))["position"] == 3
 
 
-async def test_only_the_newest_orders_are_recent(live: LiveFigures, redis_client: Redis) -> None:
+async def test_only_the_newest_orders_are_recent(count: Count, redis_client: Redis) -> None:
     log = today(*FATES[:1] * (RECENT + 3))
-    generation, position = await live.open()
-    await live.write(generation, log, position)
+    await count(log)
     shown = await figures(redis_client, datetime.now(UTC))
     assert len(shown["recent"]) == RECENT
     assert shown == expected(log)
 
 
 async def test_an_order_with_a_missing_event_stays_as_it_was(
-    live: LiveFigures, redis_client: Redis, caplog: pytest.LogCaptureFixture
+    count: Count, redis_client: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     log = today("delivered", "short")
-    generation, position = await live.open()
-    holed = [s for s in log if not (s.stream_id == an_id("order", 0) and s.topic == "order.confirmed.v1")]
-    await live.write(generation, holed, position)
+    await count([s for s in log if not (s.stream_id == an_id("order", 0) and s.topic == "order.confirmed.v1")])
     shown = await figures(redis_client, datetime.now(UTC))
     assert shown["statuses"] == {"placed": 1, "cancelled": 1}
     assert "3 events are not in the live figures" in caplog.text
 
 
-async def test_an_event_that_cannot_be_read_is_said_and_passed_over(
-    live: LiveFigures, redis_client: Redis, caplog: pytest.LogCaptureFixture
+async def test_counting_anew_passes_over_an_event_that_cannot_be_read(
+    live: LiveFigures, redis_client: Redis, database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     *log, last = today("delivered")
     garbled = Stored(last.position, last.stream_id, last.version, last.topic, b'{"name": "Zoe"}')
-    generation, position = await live.open()
-    await live.write(generation, [*log, garbled], position)
+    write_log(database, [*log, garbled])
+    await live.keep(0)
     assert (await figures(redis_client, datetime.now(UTC)))["statuses"] == {"delivered": 1}
     assert f"{last.stream_id} version {last.version} cannot be read" in caplog.text
     assert "Zoe" not in caplog.text
 
 
-async def test_a_lost_generation_is_not_written_to(live: LiveFigures, redis_client: Redis) -> None:
-    generation, position = await live.open()
+async def test_nothing_is_added_to_figures_that_are_lost(count: Count, redis_client: Redis) -> None:
     await redis_client.flushdb()
-    with pytest.raises(GenerationLost):
-        await live.write(generation, today("short"), position)
+    with pytest.raises(Outage):
+        await count(today("short"))
     assert await redis_client.dbsize() == 0
 
 
@@ -159,67 +173,121 @@ async def test_figures_are_counted_from_a_log_that_was_there_before(
 ) -> None:
     log = today(*FATES)
     write_log(database, log)
-    await live.open()
+    await live.keep(0)
     assert await figures(redis_client, datetime.now(UTC)) == expected(log)
 
 
-async def test_a_restart_continues_the_same_generation(live: LiveFigures, database: str) -> None:
+async def test_a_restart_continues_the_same_generation(live: LiveFigures, redis_client: Redis, database: str) -> None:
     write_log(database, today(*FATES))
-    assert await live.open() == await live.open()
+    await live.keep(0)
+    before = await redis_client.get(GENERATION)
+    await live.keep(0)
+    assert await redis_client.get(GENERATION) == before
 
 
-async def test_a_rebuild_leaves_one_generation(live: LiveFigures, redis_client: Redis, database: str) -> None:
+async def test_of_two_that_count_anew_the_first_is_read_and_nothing_else_is_left(
+    live: LiveFigures, redis_client: Redis, database: str
+) -> None:
     log = today(*FATES)
     write_log(database, log)
-    await live.open()
-    size = await redis_client.dbsize()
+    await live.rebuild()
+    size, before = await redis_client.dbsize(), await redis_client.get(GENERATION)
     await live.rebuild()
     assert await redis_client.dbsize() == size
+    assert await redis_client.get(GENERATION) == before
     assert await figures(redis_client, datetime.now(UTC)) == expected(log)
 
 
-async def test_a_generation_without_its_position_is_counted_anew(live: LiveFigures, redis_client: Redis) -> None:
-    generation, _ = await live.open()
-    await redis_client.delete(LiveKeys(generation, "acme").position)
-    assert (await live.open())[0] != generation
-
-
-async def reaches(redis: Redis, log: Sequence[Stored]) -> Figures:
-    """Wait until the figures have reached the end of the log."""
-    async with asyncio.timeout(20):
-        while True:
-            if await redis.exists(GENERATION):
-                shown = await figures(redis, datetime.now(UTC))
-                if shown["position"] >= log[-1].position:
-                    return shown
-            await asyncio.sleep(0.01)
-
-
-async def test_a_flushed_redis_is_noticed_and_filled_again(
+async def test_a_generation_without_its_position_is_counted_anew(
     live: LiveFigures, redis_client: Redis, database: str
+) -> None:
+    log = today(*FATES)
+    write_log(database, log)
+    await live.keep(0)
+    before = await redis_client.get(GENERATION)
+    assert isinstance(before, bytes)
+    await redis_client.delete(LiveKeys(before.decode(), "acme").position)
+    await live.keep(0)
+    assert await redis_client.get(GENERATION) != before
+    assert await figures(redis_client, datetime.now(UTC)) == expected(log)
+
+
+async def test_a_server_that_came_back_with_older_data_is_filled_up_before_anything_is_added(
+    live: LiveFigures, database: str, connection: AsyncConnection[Any]
+) -> None:
+    log = today(*FATES)
+    third = len(log) // 3
+    with kept_server() as server:
+        client = Redis.from_url(server.url, retry=Retry(NoBackoff(), 0))
+        live = LiveFigures(client, live._log)  # noqa: SLF001
+        write_log(database, log[:third])
+        await live.keep(0)
+        old = server.copy()
+        write_log(database, log[third : 2 * third])
+        await live.apply(connection, log[third : 2 * third])
+        await live.keep(log[2 * third - 1].position)
+        server.restart(old)
+        write_log(database, log[2 * third :])
+        with pytest.raises(Outage):
+            await live.apply(connection, log[2 * third :])
+        assert (await figures(client, datetime.now(UTC)))["position"] == log[third - 1].position
+        generation = await client.get(GENERATION)
+        await live.keep(log[2 * third - 1].position)
+        await live.apply(connection, log[2 * third :])
+        assert await figures(client, datetime.now(UTC)) == expected(log)
+        assert await client.get(GENERATION) == generation
+        await client.aclose()
+
+
+async def reaches(redis: Redis, log: Sequence[Stored], *, within: float = 20) -> Figures:
+    """Wait until the figures have reached the end of the log."""
+
+    async def look() -> Figures | None:
+        shown = await figures(redis, datetime.now(UTC)) if await redis.exists(GENERATION) else None
+        return shown if shown and shown["position"] >= log[-1].position else None
+
+    found = await eventually(look, within)
+    assert found is not None
+    return found
+
+
+@asynccontextmanager
+async def following(dsn: str, redis: Redis, pool: AsyncConnectionPool[Any]) -> AsyncIterator[asyncio.Task[None]]:
+    log = EventLog(pool)
+    async with Signals(dsn) as signals, Feed(log, signals) as feed:
+        subscriptions = LogSubscriptions(pool, signals, feed)
+        subscriptions.subscribe(LiveFigures(redis, log).subscription())
+        task = asyncio.create_task(subscriptions.run())
+        yield task
+        await stop([task])
+
+
+async def test_a_flushed_redis_is_noticed_within_two_seconds_although_nothing_happens(
+    redis_client: Redis, database: str, pool: AsyncConnectionPool[AsyncConnection[Any]]
 ) -> None:
     log = today(*FATES)
     half = len(log) // 2
     write_log(database, log[:half])
-    async with asyncio.TaskGroup() as tasks:
-        following = tasks.create_task(live.run())
+    async with following(database, redis_client, pool):
         assert await reaches(redis_client, log[:half]) == expected(log[:half])
         await redis_client.flushdb()
-        assert await reaches(redis_client, log[:half]) == expected(log[:half])
+        assert await reaches(redis_client, log[:half], within=2) == expected(log[:half])
         write_log(database, log[half:])
         assert await reaches(redis_client, log) == expected(log)
-        following.cancel()
 
 
-async def test_an_unreachable_redis_is_waited_for(
-    database: str, pool: AsyncConnectionPool[AsyncConnection[Any]], caplog: pytest.LogCaptureFixture
+async def test_an_unreachable_redis_is_waited_for_and_parks_nothing(
+    database: str,
+    pool: AsyncConnectionPool[AsyncConnection[Any]],
+    connection: AsyncConnection[Any],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    log, nobody = EventLog(pool), Redis.from_url("unix:///nowhere/redis.sock")
-    async with Signals(database) as signals, Feed(log, signals) as feed, nobody:
-        waiting = asyncio.create_task(LiveFigures(nobody, feed, log).run())
-        async with asyncio.timeout(20):
-            while "live figures wait for a server: ConnectionError" not in caplog.text:
-                assert not waiting.done()
-                await asyncio.sleep(0.01)
-        await stop([waiting])
-    assert waiting.cancelled()
+    write_log(database, today("short"))
+    async with Redis.from_url("unix:///nowhere/redis.sock") as nobody, following(database, nobody, pool) as task:
+
+        async def waiting() -> bool:
+            assert not task.done()
+            return caplog.text.count("live_figures: waiting for an outage to end: ConnectionError") > 1
+
+        await eventually(waiting)
+    assert await (await connection.execute("SELECT * FROM dead_letters")).fetchall() == []

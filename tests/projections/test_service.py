@@ -33,11 +33,11 @@ async def running(dsn: str, redis_url: str) -> AsyncIterator[Runtime]:
 
 
 async def caught_up(runtime: Runtime, connection: AsyncConnection[Any], position: int) -> None:
-    """Wait until every subscription has reached a position of the log."""
+    """Wait until every subscription, the live figures too, has reached a position of the log."""
     waiter = runtime.signals.waiter(PROJECTED)
     query = "SELECT count(*) FROM subscription_positions WHERE position >= %s"
     async with asyncio.timeout(30):
-        while await (await connection.execute(query, (position,))).fetchone() != (len(SUBSCRIPTIONS),):
+        while await (await connection.execute(query, (position,))).fetchone() != (len(SUBSCRIPTIONS) + 1,):
             await waiter.wait(0.1)
 
 
