@@ -27,6 +27,10 @@ up: $(VENV)/.project ## Start the whole platform on this machine; options go int
 demo: $(VENV)/.project ## The same with a seeded coffee shop and a stream of orders
 	@exec $(BIN)/orderflow up --demo $(ARGS)
 
+.PHONY: cluster
+cluster: $(VENV)/.project ## Every part as a process of its own, over Kafka, RabbitMQ, PostgreSQL and Valkey
+	@exec $(BIN)/orderflow up --cluster $(ARGS)
+
 .PHONY: venv
 venv: $(VENV)/.project $(VENV)/.dev ## Create or refresh .venv with everything to run, check and test
 

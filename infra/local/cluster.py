@@ -20,6 +20,8 @@ from infra.local.screen import Screen
 from infra.local.supervised import Surroundings
 from infra.local.supervisor import Supervisor
 from infra.settings import Settings
+from infra.status.look import of_ready
+from infra.status.tell import show_live
 from infra.stopping import stop, stop_on_signals
 
 STOP_SECONDS: Final = 25.0
@@ -75,6 +77,9 @@ async def _run(shop: Shop, servers: ClusterServers, folder: Path) -> None:
                 ready = ready_of(shop.settings, _urls(shop.settings), folder, servers.pids)
                 async with shop.opened(_current(ready, supervisor, servers)) as (api, announce):
                     background.append(tasks.create_task(shop.play_demo(ready, api), name="demo"))
+                    if shop.screen.is_watched:
+                        showing = show_live(shop.screen.console, lambda: of_ready(_current(ready, supervisor, servers)))
+                        background.append(tasks.create_task(showing, name="status"))
                     await _keep_current(lambda: _current(ready, supervisor, servers), announce, changed)
         finally:
             await stop(background)

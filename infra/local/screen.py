@@ -18,6 +18,11 @@ class Screen:
     """Where sentences go: standard error when standard output is for programs."""
     as_json: bool
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether a person sees what changes in its place."""
+        return self.console.is_terminal and not self.as_json
+
     def tell_ready(self, ready: Ready, avoided: tuple[str, ...]) -> None:
         for sentence in avoided:
             self.console.print(sentence, style="yellow")
@@ -52,8 +57,7 @@ class Screen:
     def progress(self, total: int) -> Iterator[Callable[[], None]]:
         """Give what counts one more order; only a terminal shows it."""
         columns = (TextColumn("Demo orders"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        watched = self.console.is_terminal and not self.as_json
-        with Progress(*columns, console=self.console, disable=not watched) as bar:
+        with Progress(*columns, console=self.console, disable=not self.is_watched) as bar:
             task = bar.add_task("orders", total=total)
             yield lambda: bar.advance(task)
 

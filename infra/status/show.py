@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.table import Table
 
@@ -16,7 +17,7 @@ _DAY: Final = 86_400
 
 
 def drawn(status: Status) -> RenderableType:
-    """Give tables; those without rows are left out."""
+    """Give tables, side by side where there is room; those without rows are left out."""
     now = status.told_at
     processes = [
         (process.role, process.pid or "[red]away[/red]", _since(process.started_at, now), process.restarts or "")
@@ -33,16 +34,20 @@ def drawn(status: Status) -> RenderableType:
     ]
     outbox = [(each.queue, each.waiting, _seconds(each.oldest_seconds)) for each in status.outbox]
     parked = [(each.consumer, f"[red]{each.parked}[/red]", each.waiting or "") for each in status.parked]
-    tables = [
+    running = (
         _table("Processes", ("role", "pid", "up for", "restarts"), processes),
         _table("Servers", ("server", "", "pid"), servers),
-        _table(
-            f"Readers of the log, whose head is {status.head}", ("reader", "position", "behind", "age"), _lags(lags)
-        ),
+    )
+    flowing = (
+        _table(f"The log ends at {status.head}", ("reader", "position", "behind", "age"), _lags(lags)),
         _table("RabbitMQ", ("queue", "ready", "consumers", "retrying", "dead"), queues),
         _table("Outbox", ("queue", "waiting", "oldest"), outbox),
         _table("Dead letters: `orderflow dlq list` says why", ("consumer", "parked", "behind them"), parked),
-    ]
+    )
+    return Columns([_below(running), _below(flowing)], padding=(0, 4))
+
+
+def _below(tables: Iterable[Table]) -> Group:
     return Group(*(table for table in tables if table.row_count))
 
 
