@@ -82,9 +82,21 @@ async def open_runtime(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIte
         signals = await stack.enter_async_context(Signals(dsn))
         log = EventLog(pool)
         feed = await stack.enter_async_context(Feed(log, signals))
-        subscriptions = LogSubscriptions(pool, signals, feed)
-        bus = OutboxBus(pool, signals) if settings.profile == "embedded" else _rabbit_bus(settings)
+        if settings.profile == "embedded":
+            subscriptions: Subscriptions = LogSubscriptions(pool, signals, feed)
+            bus: Bus = OutboxBus(pool, signals)
+        else:
+            subscriptions = _kafka_subscriptions(settings, pool, signals, log)
+            bus = _rabbit_bus(settings)
         yield Runtime(settings, pool, signals, log, feed, subscriptions, bus, redis, tasks)
+
+
+def _kafka_subscriptions(
+    settings: Settings, pool: AsyncConnectionPool, signals: Signals, log: EventLog
+) -> Subscriptions:
+    from infra.kafka.subscriptions import KafkaSubscriptions  # noqa: PLC0415  # the embedded profile does without it
+
+    return KafkaSubscriptions(settings, pool, signals, log)
 
 
 def _rabbit_bus(settings: Settings) -> Bus:

@@ -1,0 +1,48 @@
+"""How events reach the subscriptions of the cluster profile: Kafka brings them, the log decides what is missing."""
+
+import asyncio
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from infra.event_log import EventLog
+from infra.kafka.arrivals import Arrivals, Line, Patience
+from infra.settings import Settings
+from infra.signals import Signals
+from infra.subscription import Subscription
+
+
+class KafkaSubscriptions:
+    """One Faust application for all subscriptions of the process, each of which has its own inbox and pace.
+
+    `run` raises KafkaSilent when nothing comes although it should: the process then has to end and be started again.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: AsyncConnectionPool[AsyncConnection[Any]],
+        signals: Signals,
+        log: EventLog,
+        patience: Patience | None = None,
+    ) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._signals = signals
+        self._log = log
+        self._subscribed: list[Arrivals] = []
+        self.line = Line(patience or Patience())
+
+    def subscribe(self, subscription: Subscription) -> None:
+        self._subscribed.append(Arrivals(self._pool, self._signals, self._log, subscription, self.line))
+
+    async def run(self) -> None:
+        if not self._subscribed:
+            return
+        from infra.kafka.listener import Listener  # noqa: PLC0415  # Faust only where it is needed
+
+        async with asyncio.TaskGroup() as running:
+            for arrivals in self._subscribed:
+                running.create_task(arrivals.run(), name=f"follow:{arrivals.name}")
+            running.create_task(Listener(self._settings, self._subscribed, self.line).run(), name="kafka")
