@@ -149,7 +149,7 @@ def _database(connection: psycopg.Connection[tuple[Any, ...]]) -> Iterator[Findi
         remedy = "It catches up by itself; ask again in a minute" if state == "look" else ""
         yield Finding(state, f"lag of {subscription}", f"at most {behind} events", remedy)
     for query, subject, remedy in (
-        (_PARKED, "parked messages", "Table dead_letters says which and why"),
+        (_PARKED, "parked messages", "orderflow dlq list says which and why"),
         (_ATTENTION, "orders that need a person", "GET /v1/processes?phase=attention lists them"),
         (_OVERDUE, "overdue processes", "GET /v1/processes?overdue=true lists them"),
         (_WAITING, "commands that failed at least once", "They are tried again by themselves; see table outbox"),

@@ -13,8 +13,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from pydantic import SecretStr
 
 from infra.commands.failure import UNREACHABLE, Failure
-from infra.commands.where import data_of, dsn_of, ready_of
-from infra.local.servers import LocalServers
+from infra.commands.where import dsn_of, ready_of
 from infra.settings import Settings
 
 _OPTIONS: Final = "-c lock_timeout=10000 -c statement_timeout=60000"
@@ -22,19 +21,15 @@ _CONNECT_SECONDS: Final = 5.0
 
 
 def settings_of(dsn: str | None, data: Path | None) -> Settings:
-    """Give the settings with the database, and those of a local platform's servers when it is one."""
+    """Give the settings with the database, and with the neighbours of a running platform when it is that one's."""
     settings = Settings()
-    found = {"postgres_dsn": SecretStr(dsn_of(dsn, data, settings))}
-    if dsn or (data is None and "postgres_dsn" in settings.model_fields_set):
-        return settings.model_copy(update=found)
-    folder = data_of(data, None, settings)
-    ready = ready_of(None, settings)
-    local: dict[str, object] = {}
-    if folder and "redis_url" not in settings.model_fields_set:
-        local["redis_url"] = SecretStr(LocalServers(folder).redis_url)
-    if ready and ready.data_dir == folder and not settings.acquirer_url:
-        local["acquirer_url"] = ready.acquirer_url
-    return settings.model_copy(update={**found, **local})
+    found = dsn_of(dsn, data, settings)
+    known: dict[str, object] = {"postgres_dsn": SecretStr(found)}
+    ready = None if dsn else ready_of(None, settings)
+    if ready and ready.postgres_dsn == found:
+        known |= {"redis_url": SecretStr(ready.redis_url), "acquirer_url": ready.acquirer_url}
+    chosen = settings.model_fields_set - {"postgres_dsn"}
+    return settings.model_copy(update={name: value for name, value in known.items() if name not in chosen})
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,6 @@ import psycopg
 import pytest
 
 from infra.local.ready import Ready, read
-from infra.local.servers import LocalServers
 from schemas.commands import ReleaseStock, encode, queue_of
 from schemas.ids import new_id
 from tests.acceptance.driver import Shop
@@ -22,8 +22,8 @@ from tests.running import FREE_PORTS, READY_SECONDS, STOP_SECONDS, environment, 
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-SQL = re.findall(r"^```sql\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
 WORN_OUT = "INSERT INTO outbox (message_id, queue, body, attempts) VALUES (%s, %s, %s, 9)"
+PARKED = "SELECT 1 FROM dead_letters WHERE message_id = %s AND status = 'parked'"
 MADE = [line for block in BLOCKS for line in block.splitlines() if line.startswith("make ")]
 TYPED = [block for block in BLOCKS if not block.startswith("make ")]
 
@@ -106,13 +106,18 @@ def test_a_parked_command_is_seen_and_put_back(up: Made, http: httpx.Client) -> 
     shop.staff.until_status(order_id, "confirmed")
     release = sent(ReleaseStock(sku=sku, order_id=order_id), cause=new_id())
     release = release.model_copy(update={"tenant_id": shop.tenant_id})
-    see, put_back = (block.encode() for block in SQL)
-    with psycopg.connect(LocalServers(up.ready.data_dir).postgres_dsn, autocommit=True) as connection:
+    [put_back] = [block for block in BLOCKS if "dlq retry" in block]
+    with psycopg.connect(up.ready.postgres_dsn, autocommit=True) as connection:
         connection.execute(WORN_OUT, (release.message_id, queue_of(release.command), encode(release)))
-        parked = until(lambda: connection.execute(see).fetchall() or None)
-        assert [row[2] for row in parked] == [release.message_id]
-        connection.execute(put_back)
-        assert connection.execute(see).fetchall() == []
+        until(lambda: connection.execute(PARKED, (release.message_id,)).fetchone())
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    settings = {**up.settings, "PATH": path}
+    told = subprocess.run(
+        ["/bin/bash", "-euc", put_back], env=settings, capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+    assert told.startswith("Dead letters")
+    assert "adds stock.released.v1" in told
+    assert '"outcome":"succeed"' in told
     shop.until_stock(sku, (5, 0))
 
 
