@@ -132,7 +132,7 @@ def test_a_part_that_cannot_start_is_named_and_nothing_is_left_running(tmp_path:
     started = command("up", "--data", tmp_path / "data", "--ready-file", tmp_path / "ready.json")
     done = subprocess.run(started, env=settings, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("query_api could not start: ")
+    assert done.stderr.startswith("query-api could not start: ")
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "ready.json").exists()
     assert str(tmp_path) not in " ".join(" ".join(process.info["cmdline"] or ()) for process in processes())
