@@ -117,7 +117,7 @@ class Follower:
                 await self._apply(connection, guard, batch)
                 reach = await self._moved(guard, end)
         except Exception as error:  # whatever it is, the event that it comes from is found and parked
-            if _is_outage(error):
+            if is_outage(error):
                 raise
             reach = await self._take_one_by_one(batch, end)
         if len(batch) < MOST:  # there is no rest while catching up
@@ -176,9 +176,9 @@ class Follower:
                 async with self._moving(None) as (connection, guard):
                     await self._apply(connection, guard, [stored])
             except Exception as error:  # the same
-                if _is_outage(error):
+                if is_outage(error):
                     raise
-                fault = _described(error)
+                fault = described(error)
                 _log.warning("%s: position %d failed: %s", self.name, stored.position, fault)
             else:
                 return
@@ -191,7 +191,7 @@ class Follower:
             yield connection, Guard(connection, self.name)
 
 
-def _is_outage(error: Exception) -> bool:
+def is_outage(error: Exception) -> bool:
     """A cancelled statement is no outage: it may be this event that takes too long."""
     return isinstance(error, _OUTAGES) and not isinstance(error, psycopg.errors.QueryCanceled)
 
@@ -200,7 +200,7 @@ def _kind(error: Exception) -> str:
     return type(error.__cause__ or error).__name__
 
 
-def _described(error: Exception) -> str:
+def described(error: Exception) -> str:
     """Say what went wrong and where; its own message could quote the event."""
     at = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} in {at.name}, {Path(at.filename).name} line {at.lineno}"

@@ -1,22 +1,18 @@
 """One stream that a subscription has parked: tried again in order, all of it or nothing, or given up in part."""
 
-import traceback
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Self
 from uuid import UUID
 
 import psycopg
-import redis.exceptions
 from psycopg import AsyncConnection
 from pydantic import ValidationError
 
 from infra.consumers import EventConsumer, Forecast, Outcome, differences
 from infra.dead_letters import EventLetter, Letter, mark, of_stream
 from infra.event_log import Stored, load
+from infra.follower import described, is_outage
 from infra.guard import Guard
-
-_OUTAGES: Final = (psycopg.OperationalError, redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +91,7 @@ class ParkedStream:
             try:
                 told[stored.version] = await self._applied(consumer, stored, rehearse=rehearse)
             except Exception as error:
-                if isinstance(error, _OUTAGES) and not isinstance(error, psycopg.errors.QueryCanceled):
+                if is_outage(error):
                     raise
                 raise CannotApply(_spoilt(tried, stored, error)) from error
         await mark(self._connection, tried, "retried", actor=self._actor)
@@ -143,18 +139,11 @@ def _spoilt(tried: list[EventLetter], failed: Stored, error: Exception) -> list[
     """Tell each letter's part in a failure that undoes all of them."""
     culprit = next(letter.version for letter in tried if letter.version >= failed.version)
     outcome: Outcome = "conflict" if isinstance(error, psycopg.IntegrityError) else "fail"
-    said = f"v{failed.version} fails: {_described(error)}"
+    why = unreadable(error) if isinstance(error, ValidationError) else described(error)
+    said = f"v{failed.version} fails: {why}"
     return [
         Result(letter, outcome, said)
         if letter.version == culprit
         else Result(letter, "blocked", f"It waits, because v{failed.version} fails.")
         for letter in tried
     ]
-
-
-def _described(error: Exception) -> str:
-    """Say what went wrong and where; its own message could quote the event."""
-    if isinstance(error, ValidationError):
-        return unreadable(error)
-    at = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {at.name}, {Path(at.filename).name} line {at.lineno}"

@@ -26,7 +26,7 @@ _WAKE: Final = "SELECT pg_notify('orderflow_outbox_' || %s, '')"
 
 
 class Redelivery:
-    """Safe beside running followers and other operators. Raises Unavailable and psycopg.OperationalError."""
+    """Safe beside running followers and other operators. Raises Unavailable, Outage, psycopg.OperationalError."""
 
     def __init__(
         self,

@@ -188,12 +188,15 @@ class _Session:
 def _run(dsn: str | None, data: Path | None, work: "Callable[[_Session], Awaitable[T]]") -> "T":
     import asyncio
 
+    from redis.exceptions import RedisError
+
     from infra.appender import LogUnavailable
     from infra.commands.failure import UNREACHABLE, Failure
     from infra.commands.platform_database import opened, operator, settings_of
     from infra.consumers import Unavailable
     from infra.dead_letters import NotFound
     from infra.redelivery import Redelivery
+    from infra.subscription import Outage
 
     async def run() -> "T":
         settings = settings_of(dsn, data)
@@ -206,8 +209,8 @@ def _run(dsn: str | None, data: Path | None, work: "Callable[[_Session], Awaitab
         raise Failure(f"{none} `orderflow dlq list --status all` lists them.") from none
     except Unavailable as cannot:
         raise Failure(str(cannot)) from cannot
-    except LogUnavailable as lost:
-        raise Failure("The event log does not answer. Try again in a moment.", UNREACHABLE) from lost
+    except (LogUnavailable, Outage, RedisError) as lost:
+        raise Failure("The event log or Redis does not answer. Try again in a moment.", UNREACHABLE) from lost
 
 
 def _tell(results: "list[Result]", *, dry_run: bool, as_json: bool | None) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import SecretStr
@@ -19,8 +19,9 @@ from infra.redelivery import Redelivery
 from infra.settings import Settings
 from process_managers.rehearsal import notifications, payments
 from process_managers.workers.once import remember
-from schemas.commands import Command, NotifyCustomer
+from schemas.commands import Command, NotifyCustomer, Queue
 from schemas.events import Event
+from schemas.views import FED_BY
 from tests.appending import OpenLog, appending, open_log
 from tests.command_examples import authorise, confirm, sent, void
 from tests.examples import ORDER_ID, PAYMENT_ID, TOTAL, confirmed, history, placed, uuid
@@ -171,8 +172,7 @@ async def test_a_rehearsed_process_asks_nobody_for_anything(bench: Bench) -> Non
 
 
 async def test_every_consumer_is_found_by_the_name_in_its_dead_letters(bench: Bench) -> None:
-    names = ("order_fulfilment", "order_views", "shop_figures", "orders.inbox", "payments.work", "notifications.work")
-    for name in names:
+    for name in ("order_fulfilment", *FED_BY.values(), "live_figures", *get_args(Queue)):
         async with opener(name)(bench.settings, bench.log.pool) as consumer:
             assert not isinstance(consumer, EventConsumer) or consumer.subscription.name == name
     with pytest.raises(Unavailable):

@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
+from pydantic import SecretStr
+from redis.asyncio import Redis
 
+from infra.consumers import EventConsumer, opener
 from infra.dead_letters import letters
 from infra.event_log import load
 from infra.guard import Guard
@@ -45,3 +48,24 @@ async def test_rows_that_would_change_are_named_without_what_they_hold(database:
     assert await count(pool) == (0, 0)
     await redelivery.retry(letter)
     assert await count(pool) == (1, 2)
+
+
+async def test_the_live_figures_are_not_rehearsed_but_retried(database: str, pool: Pool, redis_url: str) -> None:
+    settings = Settings(redis_url=SecretStr(redis_url))
+    async with opener("live_figures")(settings, pool) as consumer:
+        assert isinstance(consumer, EventConsumer)
+        assert consumer.subscription.keep
+        await consumer.subscription.keep(0)
+    async with open_log(database) as log:
+        await log.appender.append(appending(*history(placed())))
+    async with pool.connection() as connection, connection.transaction():
+        [stored] = await load(connection, ORDER_ID)
+        await Guard(connection, "live_figures").park(stored, error="ZeroDivisionError", attempts=3)
+        [letter] = await letters(connection)
+    redelivery = Redelivery(settings, pool, actor="ana")
+    async with Redis.from_url(redis_url) as redis:
+        before = await redis.keys("*")
+        assert [result.outcome for result in await redelivery.retry(letter, rehearse=True)] == ["unknown"]
+        assert sorted(await redis.keys("*")) == sorted(before)
+        assert [result.outcome for result in await redelivery.retry(letter)] == ["succeed"]
+        assert len(await redis.keys("*")) > len(before)
