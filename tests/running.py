@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from infra.local.ready import Ready
 
-READY_SECONDS = 120.0
+READY_SECONDS = 240.0
 STOP_SECONDS = 30.0
 FREE_PORTS = tuple(part for name in ("write", "query", "mail", "acquirer", "smtp") for part in (f"--{name}-port", "0"))
 

@@ -28,7 +28,7 @@ from infra.migrate import is_current
 from infra.settings import Settings
 
 SUBJECT: Final = "you"
-SEEN_SECONDS: Final = 60.0
+SEEN_SECONDS: Final = 120.0
 SERVICE_UNAVAILABLE: Final = 503
 Avoided = tuple[str, ...]
 

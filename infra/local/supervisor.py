@@ -4,11 +4,14 @@ import asyncio
 from types import TracebackType
 from typing import Final, Self
 
+from infra.local.failures import PartFailed
 from infra.local.outside import OUTSIDE
 from infra.local.supervised import Supervised, Surroundings
 from infra.roles import ROLES
+from infra.runtime import NotStarted
 from infra.stopping import stop
 
+READY_SECONDS: Final = 180.0
 TURN_SECONDS: Final = 6.0
 """What each of the four turns gets to end by itself."""
 _TURNS: Final = (
@@ -27,9 +30,15 @@ class Supervisor:
         self.children = {name: Supervised(name, surroundings) for turn in _TURNS for name in turn}
 
     async def all_ready(self) -> None:
-        """Return when each process has been ready once."""
+        """Return when each process has been ready once; raises PartFailed when one takes too long."""
+        until = asyncio.get_running_loop().time() + READY_SECONDS
         for child in self.children.values():
-            await child.first_ready()
+            try:
+                async with asyncio.timeout_at(until):
+                    await child.first_ready()
+            except TimeoutError:
+                late = NotStarted(f"it was not ready within {READY_SECONDS:.0f} seconds. See {child.log}.")
+                raise PartFailed(f"{child.name} could not start") from late
 
     async def __aenter__(self) -> Self:
         for name, child in self.children.items():

@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import redis.asyncio
@@ -11,7 +12,7 @@ from infra.status.model import QueueStatus
 if TYPE_CHECKING:
     from aio_pika.abc import AbstractConnection
 
-SECONDS: Final = 3.0
+SECONDS: Final = 5.0
 _ASK_VERSIONS: Final = struct.pack(">hhih", 18, 0, 1, -1)
 """Kafka's ApiVersions request in its first form: key, version, correlation id, no client id."""
 _FEWEST_BYTES: Final = 4
@@ -60,24 +61,30 @@ async def _depths(connection: "AbstractConnection") -> tuple[QueueStatus, ...]:
     from infra.bus import LADDER  # noqa: PLC0415  # the same
     from infra.rabbitmq.topology import QUEUES, dead_queue, retry_queue, suspects_queue  # noqa: PLC0415  # the same
 
-    found = []
-    for queue in QUEUES:
-        ready, consumers = await _depth(connection, queue)
-        retries = [retry_queue(queue, pause) for pause in LADDER] + [suspects_queue(queue)]
-        retrying = [await _depth(connection, name) for name in retries]
-        dead, _ = await _depth(connection, dead_queue(queue))
-        waiting = sum(ready for ready, _ in retrying)
-        found.append(QueueStatus(queue=queue, ready=ready, consumers=consumers, retrying=waiting, dead=dead))
-    return tuple(found)
+    retries = {queue: [*(retry_queue(queue, pause) for pause in LADDER), suspects_queue(queue)] for queue in QUEUES}
+    names = [name for queue in QUEUES for name in (queue, dead_queue(queue), *retries[queue])]
+    depths = await _counted(connection, names)
+    return tuple(
+        QueueStatus(
+            queue=queue,
+            ready=depths[queue][0],
+            consumers=depths[queue][1],
+            retrying=sum(depths[name][0] for name in retries[queue]),
+            dead=depths[dead_queue(queue)][0],
+        )
+        for queue in QUEUES
+    )
 
 
-async def _depth(connection: "AbstractConnection", name: str) -> tuple[int, int]:
-    """Give messages and consumers; a queue that is not there yet has none."""
+async def _counted(connection: "AbstractConnection", names: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Give messages and consumers by queue; one that is not there yet has none."""
     from aio_pika.exceptions import ChannelNotFoundEntity  # noqa: PLC0415  # the same
 
-    try:
-        async with connection.channel() as channel:
-            counted = (await channel.declare_queue(name, passive=True)).declaration_result
-    except ChannelNotFoundEntity:
-        return 0, 0
-    return counted.message_count or 0, counted.consumer_count or 0
+    counted, channel = dict[str, tuple[int, int]](), await connection.channel()
+    for name in names:
+        try:
+            answer = (await channel.declare_queue(name, passive=True)).declaration_result
+            counted[name] = (answer.message_count or 0, answer.consumer_count or 0)
+        except ChannelNotFoundEntity:  # which ends the channel
+            counted[name], channel = (0, 0), await connection.channel()
+    return counted

@@ -68,7 +68,14 @@ def test_a_role_that_is_killed_comes_back_at_the_same_place(up: Up) -> None:
 
 
 def test_the_status_tells_processes_servers_lags_and_depths(up: Up, folder: Path) -> None:
-    seen = told(folder, "status", "--json")
+
+    def well() -> Any:  # noqa: ANN401  # JSON
+        done = subprocess.run(
+            command("status", "--json"), env=environment(folder), capture_output=True, text=True, check=False
+        )
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    seen = until(well, 60)
     assert {process["role"]: process["pid"] for process in seen["processes"]} == up.now().services
     assert {server["name"]: server["is_up"] for server in seen["servers"]} == dict.fromkeys(up.now().servers, True)
     assert seen["relay"].keys() == {"reader", "position", "events", "seconds"}
