@@ -95,6 +95,8 @@ $(VENV)/.runtime: requirements.lock $(VENV)/.uv
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@echo "Installing the tools to check and test ..."
 	@$(call install,$<)
+	@# Tests start hundreds of processes; where PYTHONDONTWRITEBYTECODE is set, each would compile all libraries anew.
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@
 
 $(VENV)/.project: pyproject.toml $(VENV)/.runtime
