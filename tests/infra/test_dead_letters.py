@@ -217,10 +217,20 @@ async def test_a_second_retry_does_nothing(parked: Parked) -> None:
     assert await parked.applied(stream_id) == [1, 2]
 
 
-async def test_of_two_operators_at_once_one_retries(parked: Parked) -> None:
+async def test_operators_and_followers_take_turns_so_that_one_of_them_retries(parked: Parked) -> None:
     stream_id = await parked.stream(events=3, poison=1)
     letter = await parked.letter(stream_id, 1)
-    tried = await asyncio.gather(*(parked.redelivery(actor).retry(letter) for actor in ("ana", "rui", "eva")))
+
+    async def all_wait() -> bool:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return (await parked.rows(query)) == [(3,)]
+
+    async with parked.pool.connection() as connection:
+        async with connection.transaction():
+            await Guard(connection, NAME).open(0)
+            trying = [asyncio.create_task(parked.redelivery(actor).retry(letter)) for actor in ("ana", "rui", "eva")]
+            await eventually(all_wait)
+        tried = await asyncio.gather(*trying)
     assert sorted(outcomes(results) for results in tried) == [["no_op"], ["no_op"], ["succeed"] * 3]
     assert await parked.applied(stream_id) == [1, 2, 3]
 
@@ -350,6 +360,14 @@ async def test_of_two_operators_at_once_one_sends_the_command(parked: Parked) ->
     tried = await asyncio.gather(*(parked.redelivery().retry(letter) for _ in range(3)))
     assert sorted(outcomes(results) for results in tried) == [["no_op"], ["no_op"], ["succeed"]]
     assert len(await parked.rows("SELECT 1 FROM outbox")) == 1
+
+
+async def test_a_command_that_has_gone_its_way_since_is_not_sent_again(parked: Parked) -> None:
+    letter = await parked.command()
+    await parked.redelivery().retry(letter)
+    await parked.rows("DELETE FROM outbox")
+    assert outcomes(await parked.redelivery().retry(letter)) == ["no_op"]
+    assert await parked.rows("SELECT 1 FROM outbox") == []
 
 
 async def test_a_rehearsed_command_is_not_sent(parked: Parked) -> None:
