@@ -83,6 +83,8 @@ class Arrivals:
         self._committed = signals.waiter(EVENTS)
         self._inbox = Inbox()
         self._position = 0
+        self.reads_log = True
+        """It is catching up, or Kafka is away; otherwise Kafka brings the events."""
         self._undone: int | None = None
         self._undone_since = 0.0
 
@@ -102,7 +104,9 @@ class Arrivals:
         try:
             while True:
                 joins = self._line.joins
+                self.reads_log = True
                 await self._follow_log()
+                self.reads_log = False
                 while self._inbox.is_open and self._line.joined and self._line.joins == joins:
                     if await self._is_hole(await self._take()):
                         break

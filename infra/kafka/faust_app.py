@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
+from time import monotonic
 from typing import Any, Final
 
 import faust
@@ -93,10 +94,14 @@ async def run_app(app: faust.App) -> None:
 
 
 async def _stop(app: faust.App) -> None:
+    """Wait for the end even when cancelled again meanwhile: what is left behind would go on in the background."""
     stopping = asyncio.ensure_future(app.stop())
-    with suppress(TimeoutError):
-        async with asyncio.timeout(STOP_SECONDS):
-            await asyncio.shield(stopping)
-            return
-    _log.warning("Faust has not stopped within %g s", STOP_SECONDS)
-    stopping.cancel()
+    end = monotonic() + STOP_SECONDS
+    while not stopping.done() and monotonic() < end:
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([stopping], timeout=end - monotonic())
+    if not stopping.done():
+        _log.warning("Faust has not stopped within %g s", STOP_SECONDS)
+        stopping.cancel()
+    elif error := stopping.exception():
+        _log.warning("Faust has not stopped well: %s", type(error).__name__)

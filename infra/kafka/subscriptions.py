@@ -37,6 +37,11 @@ class KafkaSubscriptions:
     def subscribe(self, subscription: Subscription) -> None:
         self._subscribed.append(Arrivals(self._pool, self._signals, self._log, subscription, self.line))
 
+    @property
+    def over_kafka(self) -> bool:
+        """Kafka alone brings the events now; while somebody catches up, or Kafka is away, they come from the log."""
+        return self.line.joined and not any(arrivals.reads_log for arrivals in self._subscribed)
+
     async def run(self) -> None:
         if not self._subscribed:
             return
