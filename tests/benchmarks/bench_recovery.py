@@ -57,18 +57,24 @@ def post(ready: Ready, path: str, body: bytes) -> dict[str, Any]:
 
 
 def order_seen(ready: Ready, number: int) -> None:
-    """Place an order and wait until the query API shows it as confirmed."""
-    order_id = post(ready, "/v1/orders", order(number))["order_id"]
+    """Place an order and wait until the query API shows it as confirmed, and its mail is there."""
+    buyer = f"{uuid4()}@mail.example"
+    order_id = post(ready, "/v1/orders", order(number).replace(b"bench@mail.example", buyer.encode()))["order_id"]
 
     def confirmed() -> dict[str, Any] | None:
         seen = ask(ready, f"{ready.query_url}/v1/orders/{order_id}")
         return seen if seen and seen["status"] == "confirmed" else None
 
+    def mailed() -> dict[str, Any] | None:
+        caught = ask(ready, f"{ready.mail_url}/messages?to={buyer}")
+        return caught if caught and caught["messages"] else None
+
     insist(confirmed)
+    insist(mailed)
 
 
 def recovery(up: Up, pid: int, number: int) -> float:
-    """Kill a process; gives seconds until an order that is placed right after is confirmed and visible."""
+    """Kill a process; gives seconds until an order that is placed right after is confirmed, visible and mailed."""
     began = monotonic()
     os.kill(pid, signal.SIGKILL)
     order_seen(up.ready, number)
@@ -81,7 +87,7 @@ def wait_until_whole(up: Up, roles: set[str], servers: set[str], number: int) ->
 
 
 def measure(up: Up) -> Table:
-    title = "From kill -9 until an order placed right after is confirmed and visible, one after the other"
+    title = "From kill -9 until an order placed right after is confirmed, visible and mailed, one after the other"
     table = Table("killed", "serves again after", "goal", title=title)
     ready = up.now()
     stock_up(ready)
