@@ -4,10 +4,12 @@ import asyncio
 from typing import Any
 
 import aio_pika
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from infra.bus import LADDER
-from infra.rabbitmq.topology import QUEUES, dead_queue, retry_queue, suspects_queue
+from infra.kafka.records import REPAIRED
+from infra.rabbitmq.topology import COMMANDS, QUEUES, dead_queue, retry_queue, suspects_queue
 from tests.faults.evidence import Published
 
 CATEGORIES = ("product", "stock", "order", "payment")
@@ -47,9 +49,41 @@ def _until_the_ends(consumer: Consumer, partitions: int) -> list[Published]:
             if message.error():
                 ended.add(place)
             else:
-                offset = int(message.offset() or 0)
-                found.append(Published(*place, offset, bytes(message.key() or b""), bytes(message.value() or b"")))
+                found.append(_record(place, message))
     return found
+
+
+def _record(place: tuple[str, int], message: Message) -> Published:
+    key, value, offset = bytes(message.key() or b""), bytes(message.value() or b""), int(message.offset() or 0)
+    return Published(*place, offset, key, value, repaired=REPAIRED in dict(message.headers() or ()))
+
+
+def delete_topic(servers: str, name: str) -> None:
+    admin = AdminClient({"bootstrap.servers": servers})
+    for deleted in admin.delete_topics([name], operation_timeout=_SECONDS).values():
+        deleted.result(_SECONDS)
+
+
+def truncate_topic(servers: str, name: str) -> None:
+    """Remove every record that is there now."""
+    admin = AdminClient({"bootstrap.servers": servers})
+    partitions = admin.list_topics(name, timeout=_SECONDS).topics[name].partitions
+    everything = [TopicPartition(name, partition, OFFSET_END) for partition in partitions]
+    for truncated in admin.delete_records(everything).values():
+        truncated.result(_SECONDS)
+
+
+def unbound(url: str, queue: str, seconds: float) -> None:
+    """Take the way to a queue away for a while: what is published to it meanwhile cannot be routed."""
+    asyncio.run(_unbound(url, queue, seconds))
+
+
+async def _unbound(url: str, name: str, seconds: float) -> None:
+    async with await aio_pika.connect(url, timeout=5) as connection, await connection.channel() as channel:
+        queue = await channel.get_queue(name)
+        await queue.unbind(COMMANDS, name)
+        await asyncio.sleep(seconds)
+        await queue.bind(COMMANDS, name)
 
 
 def queue_depths(url: str) -> dict[str, int]:

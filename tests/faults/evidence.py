@@ -23,6 +23,8 @@ class Published:
     offset: int
     key: bytes
     value: bytes
+    repaired: bool = False
+    """Published later to fill a gap, and marked so."""
 
 
 @dataclass(frozen=True, slots=True)

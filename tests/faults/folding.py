@@ -3,13 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from psycopg import AsyncConnection, sql
 
 from infra.event_log import Stored
-from infra.live_keys import RECENT, last_minutes
+from infra.live_keys import RECENT
 from projections.live_change import change_of
 from projections.main import SUBSCRIPTIONS
 from projections.order_detail import ORDER_DETAILS
@@ -63,17 +63,18 @@ async def _rows(connection: AsyncConnection[Any], table: str) -> list[Row]:
     return [row[0] for row in await (await connection.execute(query)).fetchall()]
 
 
-def dashboard_of(log: Sequence[Stored], summaries: Sequence[Row], tenant_id: str, now: datetime) -> dict[str, Any]:
-    """Give the live figures that a tenant must be shown, in the form of the query API's answer."""
+def dashboard_of(log: Sequence[Stored], summaries: Sequence[Row], tenant_id: str, answer: Row) -> dict[str, Any]:
+    """Give the live figures that a tenant must be shown in place of an answer, for the same minutes."""
+    minutes = [datetime.fromisoformat(each["minute"]) for each in answer["orders_per_minute"]]
     rows = [row for row in summaries if row["tenant_id"] == tenant_id and row["version"] > 0]
     placed = {row["order_id"]: datetime.fromisoformat(row["placed_at"]) for row in rows}
     newest = sorted(rows, key=lambda row: (_milliseconds(placed[row["order_id"]]), row["order_id"]), reverse=True)
     per_minute = Counter(at.astimezone(UTC).replace(second=0, microsecond=0) for at in placed.values())
     return {
         "orders_by_status": dict(Counter(row["status"] for row in rows)),
-        "revenue_today": _revenue(log, tenant_id, now),
+        "revenue_today": _revenue(log, tenant_id, minutes[-1].date()),
         "recent_orders": [(row["order_id"], row["status"]) for row in newest[:RECENT]],
-        "orders_per_minute": [per_minute[minute] for minute in last_minutes(now)],
+        "orders_per_minute": [per_minute[minute] for minute in minutes],
     }
 
 
@@ -87,11 +88,11 @@ def shown_dashboard(answer: Row) -> dict[str, Any]:
     }
 
 
-def _revenue(log: Sequence[Stored], tenant_id: str, now: datetime) -> dict[str, int]:
+def _revenue(log: Sequence[Stored], tenant_id: str, day: date) -> dict[str, int]:
     booked: Counter[str] = Counter()
     for stored in log:
         recorded = stored.recorded
-        if recorded.tenant_id == tenant_id and recorded.occurred_at.astimezone(UTC).date() == now.date():
+        if recorded.tenant_id == tenant_id and recorded.occurred_at.astimezone(UTC).date() == day:
             change = change_of(recorded)
             if change:
                 booked[change.currency] += change.revenue

@@ -1,7 +1,6 @@
 """Gathers the evidence about a platform that is at rest."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from random import Random
 from uuid import UUID
 
@@ -46,7 +45,7 @@ def gather(platform: Platform, history: History, *, recovery: Recovery | None = 
     sample = Random(len(log)).sample([stored.stream_id for stored in placed], min(_SAMPLED, len(placed)))
     with psycopg.connect(dsn) as connection, httpx.Client(timeout=20) as http:
         ours, theirs = (Shop(http, ready, tenant).holder("auditor") for tenant in (ready.tenant_id, STRANGER))
-        dashboard, now = ours.get("/v1/dashboard"), datetime.now(UTC)
+        dashboard = ours.get("/v1/dashboard")
         return Evidence(
             calls=history.calls(),
             looks=history.looks(),
@@ -55,7 +54,7 @@ def gather(platform: Platform, history: History, *, recovery: Recovery | None = 
             views=views,
             fold=fold,
             dashboard=shown_dashboard(dashboard),
-            dashboard_fold=dashboard_of(log, fold["order_summaries"], ready.tenant_id, now),
+            dashboard_fold=dashboard_of(log, fold["order_summaries"], ready.tenant_id, dashboard),
             answers=[_told(ours, f"/v1/orders/{order_id}") for order_id in sample],
             applied={(name, stream_id): version for name, stream_id, version in connection.execute(_APPLIED)},
             wanted=WANTED,

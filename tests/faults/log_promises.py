@@ -65,18 +65,19 @@ def versions_without_holes(evidence: Evidence) -> Iterator[VersionsBroken]:
 def _topics(evidence: Evidence, streams: dict[UUID, list[Stored]]) -> Iterator[VersionsBroken]:
     if evidence.topics is None:
         return
-    first: dict[bytes, dict[bytes, None]] = {}
+    first: dict[bytes, dict[bytes, bool]] = {}
     partitions: defaultdict[bytes, set[tuple[str, int]]] = defaultdict(set)
     for record in evidence.topics:
-        first.setdefault(record.key, {}).setdefault(record.value)
+        first.setdefault(record.key, {}).setdefault(record.value, record.repaired)
         partitions[record.key].add((record.topic, record.partition))
     for stream_id, stream in streams.items():
         key = str(stream_id).encode()
-        published = list(first.pop(key, {}))
+        published = first.pop(key, {})
         states = [stored.state for stored in stream]
-        if set(published) != set(states):
+        in_place = [state for state, repaired in published.items() if not repaired]
+        if published.keys() != set(states):
             yield VersionsBroken("a topic does not hold exactly the events of the log", str(stream_id))
-        elif published != states:
+        elif in_place != [state for state in states if not published[state]]:
             yield VersionsBroken("a topic holds events of a stream in another order", str(stream_id))
         if len(partitions[key]) > 1:
             yield VersionsBroken("a stream is in more than one partition", str(stream_id))

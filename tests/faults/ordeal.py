@@ -8,9 +8,10 @@ from time import monotonic, sleep
 import httpx
 
 from tests.acceptance.driver import Shop
-from tests.faults.checker import assert_kept
+from tests.faults.checker import check
 from tests.faults.draining import Drain
 from tests.faults.evidence import Recovery
+from tests.faults.finding import Finding, report
 from tests.faults.gathering import gather
 from tests.faults.load import Crowd
 from tests.faults.platform import Platform
@@ -32,6 +33,8 @@ class Ordeal:
     drain: Drain
     resends: int = 0
     """Mails that may have come twice so far: what was under way when a worker or a server was killed."""
+    found: set[Finding] = field(default_factory=set)
+    """What was found before: only the fault that broke a promise is to fail."""
     rounds: Iterator[int] = field(default_factory=count)
 
     @classmethod
@@ -57,4 +60,7 @@ class Ordeal:
         record("recovery", round(recovery.seconds, 1))
         self.resends += MAILS_AT_ONCE
         platform = Platform(self.up.now())
-        assert_kept(gather(platform, self.crowd.history, recovery=recovery, resends=self.resends))
+        findings = check(gather(platform, self.crowd.history, recovery=recovery, resends=self.resends))
+        new = [finding for finding in findings if finding not in self.found]
+        self.found.update(findings)
+        assert not new, report(new)

@@ -215,6 +215,11 @@ def test_a_broken_promise_is_found_by_its_number(name: str) -> None:
     assert {finding.promise for finding in findings} == {promise}, report(findings)
 
 
+def test_what_was_published_later_to_fill_a_gap_may_stand_at_the_end_of_a_topic() -> None:
+    repaired = changed("topics", lambda records: [*records[:1], *records[2:], replace(records[1], repaired=True)])
+    assert_kept(repaired(untouched()))
+
+
 def test_nothing_is_found_where_all_promises_are_kept() -> None:
     assert_kept(untouched())
 
