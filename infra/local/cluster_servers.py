@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote
@@ -14,8 +15,8 @@ from pydantic import SecretStr
 from infra.http import LOOPBACK
 from infra.local import kafka, postgres, rabbitmq, valkey
 from infra.local.addresses import Addresses, addresses_in
-from infra.local.child import Child, Launcher, ServerFailed, account_for, remove
-from infra.local.servers import WATCH_SECONDS, lock_as_owner, lock_for_servers, socket_folder
+from infra.local.child import STOP_SECONDS, Child, Launcher, ServerFailed, account_for, remove, wait_until
+from infra.local.servers import WATCH_SECONDS, lock_as_owner, lock_at, lock_for_servers, socket_folder
 
 KAFKA: Final = "Kafka"
 RABBITMQ: Final = "RabbitMQ"
@@ -35,7 +36,15 @@ _PASSWORDS: Final[Mapping[str, tuple[str, ...]]] = {
     POSTGRESQL: ("postgres",),
     VALKEY: ("valkey",),
 }
-SLOWEST_RESTART: Final = 10.0
+SETTING_OF: Final[Mapping[str, str]] = {
+    KAFKA: "kafka_servers",
+    RABBITMQ: "rabbitmq_url",
+    POSTGRESQL: "postgres_dsn",
+    VALKEY: "redis_url",
+}
+LONGEST_PAUSE: Final = 10.0
+CALM_SECONDS: Final = 60.0
+"""A server that ran for so long is started again without a pause."""
 
 
 class ClusterServers:
@@ -65,16 +74,19 @@ class ClusterServers:
     @property
     def settings_found(self) -> dict[str, object]:
         """What `Settings.model_copy(update=...)` takes."""
-        found: dict[str, object] = {}
-        if POSTGRESQL in self._names:
-            found["postgres_dsn"] = SecretStr(self.dsn_of("orderflow"))
-        if VALKEY in self._names:
-            found["redis_url"] = SecretStr(self.redis_url_of(0))
-        if KAFKA in self._names:
-            found["kafka_servers"] = self.kafka_servers
-        if RABBITMQ in self._names:
-            found["rabbitmq_url"] = SecretStr(self.rabbitmq_url_of("/"))
-        return found
+        plain = SETTING_OF[KAFKA]
+        return {name: url if name == plain else SecretStr(url) for name, url in self.urls.items()}
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """By the name of their setting."""
+        url_of: Mapping[str, Callable[[], str]] = {
+            KAFKA: lambda: self.kafka_servers,
+            RABBITMQ: lambda: self.rabbitmq_url_of("/"),
+            POSTGRESQL: lambda: self.dsn_of("orderflow"),
+            VALKEY: lambda: self.redis_url_of(0),
+        }
+        return {SETTING_OF[name]: url_of[name]() for name in self._names}
 
     @property
     def kafka_servers(self) -> str:
@@ -134,17 +146,25 @@ class ClusterServers:
 
     async def watch(self, tell: Callable[[str], None] = lambda _: None) -> None:
         """Never returns; starts again what ended by itself, ever more slowly when it ends again and again."""
-        pauses = dict.fromkeys(self._names, WATCH_SECONDS)
+        async with asyncio.TaskGroup() as tasks:
+            for name in self._names:
+                tasks.create_task(self._keep(name, tell), name=name)
+
+    async def _keep(self, name: str, tell: Callable[[str], None]) -> None:
+        pause, since, told = WATCH_SECONDS, monotonic(), None
         while True:
-            for name, child in list(self._children.items()):
-                code = child.process.poll()
-                if code is None:
-                    continue
-                tell(f"{name} ended by itself with code {code} and is started again; see {child.log}.")
-                await asyncio.sleep(pauses[name])
-                pauses[name] = min(2 * pauses[name], SLOWEST_RESTART)
-                self._spawn(name)
             await asyncio.sleep(WATCH_SECONDS)
+            child = self._children[name]
+            if (code := child.process.poll()) is None:
+                continue
+            if child is not told:
+                told = child
+                tell(f"{name} ended by itself with code {code} and is started again; {child.log} may say why.")
+                pause = WATCH_SECONDS if monotonic() - since > CALM_SECONDS else min(2 * pause, LONGEST_PAUSE)
+                await asyncio.sleep(pause)
+            # Somebody may have started it again in the meantime.
+            if self._children[name] is child and self._spawned(name):
+                since = monotonic()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -172,15 +192,28 @@ class ClusterServers:
             postgres.ensure_database(inside, "orderflow", password=self._addresses.secrets["postgres"])
 
     def _spawn(self, name: str) -> None:
-        """Waits until the last process of an earlier run of this server is gone: two must never share its data."""
-        held = lock_for_servers(self._data_dir, name.lower())
+        if not wait_until(lambda: self._spawned(name), STOP_SECONDS):
+            path = self._lock_of(name)
+            raise ServerFailed(
+                f"Processes of an earlier {name} do not stop. End those that `fuser {path}` lists and start again."
+            )
+
+    def _spawned(self, name: str) -> bool:
+        """False while a process of an earlier run of this server is left: two must never share its data."""
+        held = lock_at(self._lock_of(name))
+        if held is None:
+            return False
         try:
             launcher = Launcher(account_for(self._data_dir / "postgres"), (self._locks[-1], held))
-            self._children[name] = self._spawned(name, launcher)
+            self._children[name] = self._child(name, launcher)
         finally:
             os.close(held)
+        return True
 
-    def _spawned(self, name: str, launcher: Launcher) -> Child:
+    def _lock_of(self, name: str) -> Path:
+        return self._data_dir / f"{name.lower()}.lock"
+
+    def _child(self, name: str, launcher: Launcher) -> Child:
         if name == KAFKA:
             return kafka.spawn_kafka(launcher, self._data_dir, self._addresses, self._kafka_heap)
         if name == RABBITMQ:

@@ -1,5 +1,6 @@
 """Runs an Apache Kafka broker in KRaft mode, from the official jars on the machine's Java."""
 
+import re
 import signal
 import socket
 import struct
@@ -44,6 +45,9 @@ SETTINGS: Final[Mapping[str, str]] = {
     "share.coordinator.state.topic.min.isr": "1",
     # Else every group waits three seconds for members who could still come.
     "group.initial.rebalance.delay.ms": "0",
+    # A broker that was killed is let in again only when its last session has timed out.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
     "num.network.threads": "2",
     "num.io.threads": "4",
     "background.threads": "2",
@@ -52,11 +56,22 @@ SETTINGS: Final[Mapping[str, str]] = {
 }
 
 
+def prepare() -> tuple[Path, Path]:
+    """Give Java and the folder of jars, and get what is missing."""
+    return program("java", "openjdk-17-jre-headless").resolve(), jars_of(_POM)
+
+
+def version() -> str:
+    """Give the version of the broker that is started here."""
+    found = re.search(r"kafka_[\d.]+</artifactId>\s*<version>([^<]+)", _POM.read_text())
+    return found[1] if found else ""
+
+
 def spawn_kafka(launcher: Launcher, data_dir: Path, addresses: Addresses, heap: str = HEAP) -> Child:
     port, controller = (addresses.ports[name] for name in PORTS)
     folder, log = data_dir / "kafka", data_dir / "kafka.log"
-    jars = jars_of(_POM)
-    java = [str(program("java", "openjdk-17-jre-headless").resolve()), f"-Xmx{heap}", *_JVM, "-cp", f"{jars}/*"]
+    runtime, jars = prepare()
+    java = [str(runtime), f"-Xmx{heap}", *_JVM, "-cp", f"{jars}/*"]
     settings = {
         **SETTINGS,
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller}",

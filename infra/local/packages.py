@@ -34,7 +34,7 @@ def _installed(name: str, package: str, places: Sequence[Path]) -> Path:
         if found := _found(name, places):
             return found
         sys.stderr.write(f"Installing {package} from Debian; this happens once.\n")
-        with _no_service_starts():
+        with no_service_starts():
             if _apt_get("install", package) != 0:
                 _apt_get("update")
                 _apt_get("install", package)
@@ -52,7 +52,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 @contextmanager
-def _no_service_starts() -> Iterator[None]:
+def no_service_starts() -> Iterator[None]:
     """Our servers are our children; a system service beside them would take memory and the usual ports."""
     try:
         with os.fdopen(os.open(POLICY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755), "w") as written:

@@ -28,9 +28,14 @@ _USER: Final = f'<<"{USER}">>'
 _ALL: Final = '<<".*">>'
 
 
+def prepare() -> Path:
+    """Give the program, and get it when it is missing."""
+    return program("rabbitmq-server", "rabbitmq-server", _PROGRAM)
+
+
 def spawn_rabbitmq(launcher: Launcher, data_dir: Path, addresses: Addresses) -> Child:
     folder, log = data_dir / "rabbitmq", data_dir / "rabbitmq.log"
-    server = program("rabbitmq-server", "rabbitmq-server", _PROGRAM)
+    server = prepare()
     launcher.account.own(folder)
     _configure(launcher, folder, addresses)
     own = replace(launcher, environment=_environment(folder, addresses))

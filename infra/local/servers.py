@@ -134,9 +134,9 @@ def lock_as_owner(data_dir: Path) -> int:
     return descriptor
 
 
-def lock_for_servers(data_dir: Path, name: str = "servers") -> int:
+def lock_for_servers(data_dir: Path) -> int:
     """The servers inherit it: it is free only when the last process of a killed owner's servers is gone."""
-    path = data_dir / f"{name}.lock"
+    path = data_dir / "servers.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     if not wait_until(lambda: _lock(descriptor), STOP_SECONDS):
         os.close(descriptor)
@@ -144,6 +144,15 @@ def lock_for_servers(data_dir: Path, name: str = "servers") -> int:
             f"The servers of an earlier start in {data_dir} do not stop. End the processes that `fuser {path}` lists."
         )
     return descriptor
+
+
+def lock_at(path: Path) -> int | None:
+    """Give a held lock, or None while somebody else holds it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    if _lock(descriptor):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _lock(descriptor: int) -> bool:
