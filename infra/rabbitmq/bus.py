@@ -13,14 +13,23 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from pydantic import ValidationError
 
 from infra.bus import HANDLE_SECONDS, LADDER, PROCESS_ENDED, Handle, described
-from infra.rabbitmq.connection import OUTAGES, confirming, connected, keep_up
+from infra.rabbitmq.connection import OUTAGES, confirming, connected, finish, keep_up, together
 from infra.rabbitmq.messages import again, attempts_before, returns
 from infra.rabbitmq.receiver import Receiver
 from infra.rabbitmq.topology import DEAD, declare, retry_queue, suspects_queue
 from schemas.commands import Queue, decode
 
-_STOP_SECONDS: Final = 3
 _log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    ladder: Sequence[timedelta] = LADDER
+    """Pauses after the first, second, ... failed delivery. Consumers and the outbox must be given the same."""
+    handle_seconds: float = HANDLE_SECONDS
+    """A handler that takes longer has failed."""
+    grace_seconds: float = 3.0
+    """Time for what is under way when the bus stops; then it is given back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +37,7 @@ class _Consumer:
     queue: Queue
     handle: Handle
     concurrency: int
-    ladder: tuple[timedelta, ...]
+    limits: Limits
 
 
 class RabbitBus:
@@ -38,16 +47,16 @@ class RabbitBus:
     consumer ended is handled alone from then on: it uses up its own attempts, not those of its neighbours.
     """
 
-    def __init__(self, url: str, *, ladder: Sequence[timedelta] = LADDER) -> None:
+    def __init__(self, url: str, limits: Limits = Limits()) -> None:
         self._url = url
-        self._ladder = tuple(ladder)
+        self._limits = limits
         self._consumers: dict[Queue, _Consumer] = {}
 
     def consume(self, queue: Queue, handle: Handle, *, concurrency: int) -> None:
         """Name the one consumer of a queue; raises ValueError when it has one."""
         if queue in self._consumers:
             raise ValueError(f"{queue} has a consumer already")
-        self._consumers[queue] = _Consumer(queue, handle, concurrency, self._ladder)
+        self._consumers[queue] = _Consumer(queue, handle, concurrency, self._limits)
 
     async def run(self) -> None:
         """Deliver until cancelled, through outages of the broker; raises OtherArguments."""
@@ -61,12 +70,12 @@ class RabbitBus:
         async with (
             connected(self._url, f"consume {names}") as receiving,
             connected(self._url, f"retry {names}") as sending,
-            asyncio.TaskGroup() as deliveries,
         ):
-            await declare(receiving, self._ladder)
-            for consumer in self._consumers.values():
-                delivery = _Delivery(consumer, receiving, await confirming(sending))
-                deliveries.create_task(delivery.run(), name=f"bus:{consumer.queue}")
+            await declare(receiving, self._limits.ladder)
+            deliveries = [
+                _Delivery(consumer, receiving, await confirming(sending)) for consumer in self._consumers.values()
+            ]
+            await together(*[delivery.run() for delivery in deliveries])
 
 
 class _Delivery:
@@ -86,13 +95,13 @@ class _Delivery:
             await self._receiver.receive(suspects_queue(self._queue), self._deliver, prefetch=1)
             await self._receiver.until_lost()
         finally:
-            await self._receiver.stop(_STOP_SECONDS)
+            await finish(self._receiver.stop(self._consumer.limits.grace_seconds))
 
     async def _deliver(self, message: AbstractIncomingMessage) -> None:
         attempts = attempts_before(message)
         if returns(message) == 0:
             await self._attempt(message, attempts + 1)
-        elif attempts > len(self._consumer.ladder):
+        elif attempts > len(self._consumer.limits.ladder):
             await self._bury(message, attempts, PROCESS_ENDED)
         else:
             await self._send("", suspects_queue(self._queue), again(message, attempts=attempts))
@@ -105,7 +114,7 @@ class _Delivery:
             await self._bury(message, attempt, described(error))
             return
         try:
-            async with asyncio.timeout(HANDLE_SECONDS):
+            async with asyncio.timeout(self._consumer.limits.handle_seconds):
                 await self._consumer.handle(sent)
         except asyncio.CancelledError:
             await self._give_back(message, attempt - 1)
@@ -116,7 +125,7 @@ class _Delivery:
             await self._retry(message, attempt, said)
 
     async def _retry(self, message: AbstractIncomingMessage, attempt: int, error: str) -> None:
-        pauses = self._consumer.ladder[attempt - 1 : attempt]
+        pauses = self._consumer.limits.ladder[attempt - 1 : attempt]
         if pauses:
             step = retry_queue(self._queue, pauses[0])
             await self._send("", step, again(message, attempts=attempt, error=error))

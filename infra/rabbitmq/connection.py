@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Final
@@ -12,6 +12,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
 from infra.bus import described
+from infra.stopping import stop
 
 OUTAGES: Final = (AMQPError, ChannelInvalidStateError, OSError)
 """Raised when the connection or a channel is lost, or cannot be had."""
@@ -40,9 +41,13 @@ async def connected(url: str, name: str) -> AsyncIterator[AbstractConnection]:
     try:
         yield connection
     finally:
-        with suppress(*OUTAGES):
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await connection.close()
+        await finish(_close(connection))
+
+
+async def _close(connection: AbstractConnection) -> None:
+    with suppress(*OUTAGES):
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await connection.close()
 
 
 async def confirming(connection: AbstractConnection) -> AbstractChannel:
@@ -56,11 +61,6 @@ async def keep_up(name: str, session: Callable[[], Awaitable[None]]) -> None:
     aio-pika's robust connection is not used: it forgets objects that nobody refers to, and does not notice a consumer
     that the broker has cancelled. A new session declares, opens and consumes everything again.
     """
-    async with asyncio.TaskGroup() as alone:  # whoever stops us may cancel again and again; a session is cancelled once
-        alone.create_task(_keep_up(name, session))
-
-
-async def _keep_up(name: str, session: Callable[[], Awaitable[None]]) -> None:
     pause = _FIRST_PAUSE_SECONDS
     while True:
         began_at = monotonic()
@@ -77,11 +77,33 @@ async def _keep_up(name: str, session: Callable[[], Awaitable[None]]) -> None:
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
+async def together(*work: Coroutine[None, None, None]) -> None:
+    """Run until one fails, and stop the others for certain: a task group would cancel them only once."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        await finish(stop(tasks))
+    for task in done:
+        task.result()
+
+
+async def finish(work: Coroutine[None, None, None]) -> None:
+    """Wait for the end of a piece of work, however often we are cancelled meanwhile, as `stop` does."""
+    task = asyncio.create_task(work)
+    is_cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            is_cancelled = True
+    task.result()
+    if is_cancelled:
+        raise asyncio.CancelledError
+
+
 def _outage(error: BaseException) -> BaseException | None:
     """Give what is a reason to begin anew; None when it is a defect, or when we were asked to stop."""
-    if isinstance(error, BaseExceptionGroup):
-        outages = [_outage(inner) for inner in error.exceptions]
-        return outages[0] if all(outages) else None
     if isinstance(error, asyncio.CancelledError):
         # aio-pika puts this into what is under way on a channel that it closes; nobody has cancelled us then.
         task = asyncio.current_task()

@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from infra.bus import LADDER, PROCESS_ENDED, described
 from infra.outbox import Parked, park
-from infra.rabbitmq.connection import connected, keep_up
+from infra.rabbitmq.connection import connected, finish, keep_up
 from infra.rabbitmq.messages import ERROR, attempts_counted
 from infra.rabbitmq.receiver import Receiver
 from infra.rabbitmq.topology import DELIVERY_LIMIT, QUEUES, dead_queue, declare
@@ -50,7 +50,7 @@ class Drain:
                     await receiver.receive(dead_queue(queue), partial(self._take, queue), prefetch=_PREFETCH)
                 await receiver.until_lost()
             finally:
-                await receiver.stop(_STOP_SECONDS)
+                await finish(receiver.stop(_STOP_SECONDS))
 
     async def _take(self, queue: Queue, message: AbstractIncomingMessage) -> None:
         command = _parked(queue, message)

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from time import monotonic
 from typing import Final
 
 import psycopg
-from aio_pika.abc import AbstractExchange
+from aio_pika.abc import AbstractConnection, AbstractExchange
 from aio_pika.exceptions import DeliveryError
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -17,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 from infra.bus import LADDER, described
 from infra.outbox import Due, defer, due, settle
 from infra.pace import Pace
-from infra.rabbitmq.connection import Lost, confirming, connected, keep_up
+from infra.rabbitmq.connection import Lost, confirming, connected, keep_up, together
 from infra.rabbitmq.drain import Drain
 from infra.rabbitmq.messages import first
 from infra.rabbitmq.topology import COMMANDS, QUEUES, declare
@@ -31,6 +32,8 @@ _POLL_SECONDS: Final = 0.25
 _TURN_SECONDS: Final = 0.005
 _RECONNECT_SECONDS: Final = 0.5
 _CONFIRM_SECONDS: Final = 10
+# RabbitMQ 3.10 forgets to cancel the consumers of a deleted queue when one of the same name is declared at once.
+_REPAIR_SECONDS: Final = 0.5
 _FIRST_PAUSE: Final = timedelta(seconds=1)
 _LONGEST_PAUSE: Final = timedelta(minutes=1)
 # Rows are held by their locks while they are published. A process that stopped answering is cut off from them, and a
@@ -71,12 +74,14 @@ class Publisher:
         await keep_up("outbox", self._session)
 
     async def _session(self) -> None:
-        async with connected(self._url, "outbox") as connection, asyncio.TaskGroup() as publishing:
-            await declare(connection, self._ladder)
-            for queue in QUEUES:
-                exchange = await (await confirming(connection)).get_exchange(COMMANDS, ensure=False)
-                lane = _Lane(self._pool, self._signals.waiter(OUTBOX[queue]), queue, exchange)
-                publishing.create_task(lane.run(partial(declare, connection, self._ladder)), name=f"publish:{queue}")
+        async with connected(self._url, "outbox") as connection:
+            repair = partial(declare, connection, self._ladder)
+            await repair()
+            await together(*[(await self._lane(connection, queue)).run(repair) for queue in QUEUES])
+
+    async def _lane(self, connection: AbstractConnection, queue: Queue) -> "_Lane":
+        exchange = await (await confirming(connection)).get_exchange(COMMANDS, ensure=False)
+        return _Lane(self._pool, self._signals.waiter(OUTBOX[queue]), queue, exchange)
 
 
 class _Lane:
@@ -89,12 +94,16 @@ class _Lane:
         self._exchange = exchange
         self._pace = Pace(_TURN_SECONDS)
         self._pause = _FIRST_PAUSE
+        self._repair_at: float | None = None
         self._most = 1
         """Grows with the first confirm: a broker that is short of memory takes messages but does not confirm them."""
 
     async def run(self, repair: Callable[[], Awaitable[None]]) -> None:
         while True:
             await self._pace.keep()
+            if self._repair_at is not None and monotonic() >= self._repair_at:
+                await repair()
+                self._repair_at = None
             try:
                 turn = await self._turn()
             except _DATABASE_OUTAGES as error:
@@ -102,8 +111,8 @@ class _Lane:
                 await asyncio.sleep(_RECONNECT_SECONDS)
                 continue
             turn.raise_if_lost()
-            if turn.refused:
-                await repair()
+            if turn.refused and self._repair_at is None:
+                self._repair_at = monotonic() + _REPAIR_SECONDS
             if turn.found < self._most:
                 await self._waiter.wait(_POLL_SECONDS)
 
