@@ -12,7 +12,10 @@ WRONG_USAGE: Final = 2
 
 
 def app() -> typer.Typer:
-    """Gather the entry points of the group `orderflow.commands`: one function is a command, an app is a group."""
+    """Gather the entry points of the group `orderflow.commands`: one function is a command, an app is a group.
+
+    Only the command that was asked for is imported, if there is one of that name.
+    """
     commands = typer.Typer(
         help="An event-sourced order platform on one machine. Start with `orderflow up`.",
         epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by the platform, 4 no platform reached.",
@@ -21,13 +24,19 @@ def app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for entry in entry_points(group="orderflow.commands"):
+    known = entry_points(group="orderflow.commands")
+    for entry in known.select(name=sys.argv[1] if len(sys.argv) > 1 else "") or known:
         loaded = entry.load()
         if isinstance(loaded, typer.Typer):
             commands.add_typer(loaded, name=entry.name)
         else:
             commands.command(entry.name)(loaded)
+    commands.callback()(_nothing_before_a_command)
     return commands
+
+
+def _nothing_before_a_command() -> None:
+    """With it, a single command is called by its name as well."""
 
 
 def main() -> None:

@@ -16,7 +16,6 @@ from infra.local.failures import PartFailed, explained
 from infra.local.outside import ACQUIRER
 from infra.local.supervised import Supervised, Surroundings
 from infra.runtime import NotStarted
-from infra.stopping import stop
 from tests.running import environment, until
 from tests.waiting import eventually
 
@@ -28,10 +27,10 @@ from infra.local.supervised import Supervised, Surroundings
 async def main():
     around = Surroundings(Path(sys.argv[1]), os.environ, False, print, lambda: None)
     child = Supervised("acquirer", around)
-    asyncio.create_task(child.keep())
-    await child.first_ready()
-    print(child.pid, flush=True)
-    await asyncio.Event().wait()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(child.keep())
+        await child.first_ready()
+        print(child.pid, flush=True)
 
 asyncio.run(main())
 """
@@ -45,13 +44,11 @@ def settings(folder: Path) -> dict[str, str]:
 async def watched(folder: Path, notices: list[str]) -> AsyncIterator[Supervised]:
     around = Surroundings(folder, settings(folder), verbose=True, notice=notices.append, changed=lambda: None)
     child = Supervised(ACQUIRER, around)
-    keeping = asyncio.create_task(child.keep())
-    try:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(child.keep())
         await child.first_ready()
         yield child
-    finally:
         await child.stop(10)
-        await stop([keeping])
 
 
 async def test_a_process_that_is_killed_is_started_again_and_said_so(tmp_path: Path) -> None:
