@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from infra.appender import Appender
 from infra.local.acquirer import serve_acquirer
 from infra.local.mail_catcher import catch_mail
-from infra.runtime import delivering, open_runtime
+from infra.runtime import NotStarted, delivering, open_runtime
 from infra.settings import Settings
 from process_managers.main import notification_worker, payment_worker, processes
 from schemas.commands import Command, Sent
@@ -75,6 +75,6 @@ async def test_the_payment_worker_does_not_start_without_an_acquirer(database: s
     settings = Settings(postgres_dsn=SecretStr(database), redis_url=SecretStr(redis_url), acquirer_url=None)
     tasks = asyncio.TaskGroup()
     async with open_runtime(settings, tasks) as runtime, tasks:
-        with pytest.raises(ValueError, match="ORDERFLOW_ACQUIRER_URL"):
+        with pytest.raises(NotStarted, match="ORDERFLOW_ACQUIRER_URL"):
             async with payment_worker(runtime):
                 pass
