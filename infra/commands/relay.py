@@ -37,8 +37,9 @@ def audit(  # noqa: PLR0913  # one parameter an option
     Ends with 1 when something was found and not repaired.
     """
     from infra.commands.relay_audit import Order, carry_out
+    from infra.settings import Settings
 
-    found = carry_out(Order(first, last, repair=repair, dsn=dsn, data=data, kafka=kafka))
+    found = carry_out(Order(first, last, repair=repair, dsn=dsn, data=data, kafka=kafka), Settings())
     findings = found.findings
     if wants_json(as_json):
         write_json(found.told())

@@ -57,9 +57,8 @@ class Audited:
         }
 
 
-def carry_out(order: Order) -> Audited:
+def carry_out(order: Order, settings: Settings) -> Audited:
     """Show a bar on stderr while it takes its time; raises Failure."""
-    settings = Settings()
     if order.kafka:
         settings = settings.model_copy(update={"kafka_servers": order.kafka})
     try:

@@ -1,7 +1,7 @@
 """The one who may write to the topics: a transactional producer, which fences whoever was it before."""
 
-import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from threading import Event
 from time import monotonic
 from typing import Any, Final, NamedTuple
@@ -15,7 +15,6 @@ _SLICE_SECONDS: Final = 0.5
 """How long one call waits, so that a thread ends soon when it is told to."""
 _PATIENCE_SECONDS: Final = 20.0
 _FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH})  # noqa: SLF001 - its public name
-_log: Final = logging.getLogger(__name__)
 
 Place = tuple[str, int]
 """A topic and one of its partitions."""
@@ -43,6 +42,7 @@ class TransactionalProducer:
         """`most_bytes` is the largest record; once `give_up` is set, no method waits any longer."""
         self._give_up = give_up
         self._failure: str | None = None
+        self._anew: str | None = None
         self._unsure = False
         self._ends: dict[Place, int] = {}
         self._check: Callable[[], None] = lambda: None
@@ -63,7 +63,8 @@ class TransactionalProducer:
 
     def open(self) -> None:
         """Become the one who may write: ends the transaction of whoever was it, and makes all its calls fail."""
-        self._repeat(self._producer.init_transactions)
+        with _translated():
+            self._repeat(self._producer.init_transactions)
 
     def expect(self, ends: Mapping[Place, int], check: Callable[[], None]) -> None:
         """Tell where the partitions end; a record that gets a lower offset is in a topic that begins anew.
@@ -76,32 +77,35 @@ class TransactionalProducer:
     def publish(self, records: Iterable[Record]) -> None:
         """Publish all in one transaction, in this order; committed when this returns."""
         self._failure, self._unsure = None, False
-        try:
+        with _translated():
             self._producer.begin_transaction()
             for topic, value, key, headers in records:
                 self._producer.produce(topic, value, key, headers=headers, on_delivery=self._delivered)  # type: ignore[arg-type]
-        except KafkaException as error:
-            raise _interrupted(error) from error
-        self._drain()
-        if self._unsure:
-            self._check()
-        self._repeat(self._producer.commit_transaction)
+            self._drain()
+            if self._anew is not None:
+                raise Interrupted(f"the topic {self._anew} begins anew")
+            if self._unsure:
+                self._check()
+            self._repeat(self._producer.commit_transaction)  # says better than a delivery why it failed
+        if self._failure is not None:
+            raise Interrupted(self._failure)
 
     def close(self) -> None:
-        """Forget what is under way, which the next producer's opening aborts."""
-        try:
+        """Forget what is under way, which the next producer's opening aborts.
+
+        Its own `close` would abort it now, and wait for a broker that is away for as long as that takes.
+        """
+        with suppress(KafkaException, SystemError):
             self._producer.purge()
-            self._producer.close()
-        except KafkaException as error:
-            _log.debug("closed with: %s", reason(error))
+        del self._producer
 
     def _drain(self) -> None:
         until = monotonic() + _PATIENCE_SECONDS
         while left := self._producer.flush(_SLICE_SECONDS):
-            if self._failure is None and self._is_enough(until):
+            if self._failure is not None:
+                return
+            if self._is_enough(until):
                 raise Interrupted(f"{left} records were not taken in time")
-        if self._failure is not None:
-            raise Interrupted(self._failure)
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
@@ -111,7 +115,7 @@ class TransactionalProducer:
         end = self._ends.get(place, 0)
         self._unsure = self._unsure or end == 0
         if offset < end:
-            self._failure = f"the topic {place[0]} begins anew"
+            self._anew = place[0]
         self._ends[place] = offset + 1
 
     def _repeat(self, call: Callable[[float], Any]) -> None:
@@ -122,12 +126,25 @@ class TransactionalProducer:
                 call(_SLICE_SECONDS)
             except KafkaException as error:
                 if not error.args[0].retriable() or self._is_enough(until):
-                    raise _interrupted(error) from error
+                    raise
             else:
                 return
 
     def _is_enough(self, until: float) -> bool:
         return self._give_up.is_set() or monotonic() > until
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """A fatal error that comes amid callbacks leaves the library as SystemError, with itself as the cause."""
+    try:
+        yield
+    except KafkaException as error:
+        raise _interrupted(error) from error
+    except SystemError as error:
+        if isinstance(error.__cause__, KafkaException):
+            raise _interrupted(error.__cause__) from error
+        raise
 
 
 def _interrupted(error: KafkaException) -> Interrupted:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Event
 from time import monotonic, sleep
@@ -16,6 +17,7 @@ from infra.kafka.records import REPAIRED, BadRecord, stored_of
 from infra.kafka.topics import TIMEOUT_SECONDS, client_settings, reason
 from infra.settings import Settings
 
+_DESCRIBE_SECONDS: Final = 5.0
 _FIRST_LOOK: Final = 64
 _WIDER: Final = 32
 _BATCH: Final = 1_000
@@ -53,10 +55,10 @@ def describe(settings: Settings, topics: Iterable[str]) -> Topics:
     admin = AdminClient(client_settings(settings))
     names = list(topics)
     try:
-        described = admin.describe_topics(TopicCollection(names), request_timeout=TIMEOUT_SECONDS)
-        ids = {name: found.result() for name, found in described.items()}
+        described = admin.describe_topics(TopicCollection(names), request_timeout=_DESCRIBE_SECONDS)
+        ids = {name: _described(name, found) for name, found in described.items()}
         resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
-        told = admin.describe_configs(resources, request_timeout=TIMEOUT_SECONDS).values()
+        told = admin.describe_configs(resources, request_timeout=_DESCRIBE_SECONDS).values()
         limits = [int(config.result()["max.message.bytes"].value) for config in told]
     except KafkaException as error:
         raise Interrupted(reason(error)) from error
@@ -65,6 +67,15 @@ def describe(settings: Settings, topics: Iterable[str]) -> Topics:
         {name: len(topic.partitions) for name, topic in ids.items()},
         min(limits) - _OVERHEAD_BYTES,
     )
+
+
+def _described(name: str, found: "Future[Any]") -> Any:  # noqa: ANN401 - of librdkafka
+    try:
+        return found.result()
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise Interrupted(f"there is no topic {name}") from error
+        raise
 
 
 def read_tails(settings: Settings, topics: Topics, give_up: Event) -> Tails:

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
+from time import monotonic, sleep
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -15,6 +16,7 @@ from infra.settings import Settings
 from schemas.base import Category
 
 TIMEOUT_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 0.05
 _quiet: Final = logging.getLogger("librdkafka")
 
 
@@ -59,6 +61,7 @@ def create_missing(
                 for name in missing
             ]
             _settle(admin.create_topics(topics, request_timeout=seconds, operation_timeout=seconds).values())
+            _wait_for(admin, missing, seconds)
     except KafkaException as error:
         raise KafkaUnreachable(f"Kafka at {settings.kafka_servers} cannot be used: {reason(error)}") from error
 
@@ -79,3 +82,17 @@ def _settle(creations: Iterable[Future[None]]) -> None:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another process was faster
                 raise
+
+
+def _wait_for(admin: AdminClient, names: Iterable[str], seconds: float) -> None:
+    """Wait until the broker that answers has heard of what was created, and of who leads its partitions."""
+    until = monotonic() + seconds
+    while monotonic() < until:
+        known = admin.list_topics(timeout=seconds).topics
+        if all(name in known and _are_led(known[name].partitions.values()) for name in names):
+            return
+        sleep(_LOOK_SECONDS)
+
+
+def _are_led(partitions: Collection[Any]) -> bool:
+    return bool(partitions) and all(partition.error is None for partition in partitions)
