@@ -37,7 +37,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     }
     if not seconds:
         return
-    terminalreporter.section("recovery: seconds from the end of a fault until nothing was behind")
+    terminalreporter.section(
+        "recovery: seconds from a kill, or from the end of another fault, until nothing was behind"
+    )
     for name, spent in seconds.items():
         terminalreporter.write_line(f"{spent:>7}  {name}")
     if file := os.environ.get("ORDERFLOW_RECOVERY_FILE"):

@@ -37,11 +37,13 @@ class Drain:
         """Wait until nothing is behind; `bound` is the promise, `patience` (by default the same) when to give up."""
         began = monotonic()
         end = began + (bound if patience is None else patience)
+        last: tuple[str, ...] = ()
         while True:
             behind = self.behind()
             spent = monotonic() - began
             if not behind or monotonic() >= end:
-                return Recovery(spent, bound, behind)
+                return Recovery(spent, bound, behind, last)
+            last = behind
             sleep(_PAUSE_SECONDS)
 
     def behind(self) -> tuple[str, ...]:

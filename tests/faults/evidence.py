@@ -56,6 +56,8 @@ class Recovery:
     seconds: float
     bound: float
     behind: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
+    """What was the last to catch up."""
 
 
 @dataclass

@@ -21,6 +21,8 @@ BEFORE_SECONDS = 1.5
 AFTER_SECONDS = 1.0
 PATIENCE_SECONDS = 90.0
 MAILS_AT_ONCE = 8
+Fault = Callable[[Up], float]
+"""Gives the moment since when the recovery counts: that of a kill, or the end of what lasts longer."""
 Record = Callable[[str, object], None]
 
 
@@ -43,20 +45,19 @@ class Ordeal:
             crowd.sku = Shop(http, up.ready, up.ready.tenant_id).product(stock=1_000_000)
         return cls(up, crowd, Drain(Platform(up.ready)))
 
-    def survive(self, fault: Callable[[Up], None], *, within: float, record: Record) -> None:
-        """Hurt under load; `within` seconds after the fault is over nothing may be behind, and all promises are kept.
+    def survive(self, fault: Fault, *, within: float, record: Record) -> None:
+        """Hurt under load; `within` seconds after that nothing may be behind, and all promises are kept.
 
-        The time counts from the end of the fault, and the load goes on for a moment after it.
+        The load goes on for a moment, which counts.
         """
         with self.crowd.at_work(self.up.ready, f"round-{next(self.rounds)}"):
             sleep(BEFORE_SECONDS)
-            fault(self.up)
-            healed = monotonic()
+            since = fault(self.up)
             sleep(AFTER_SECONDS)
         self.crowd.ask_again(self.up.ready, also=5)
-        spent = monotonic() - healed
+        spent = monotonic() - since
         rest = self.drain.until_at_rest(within - spent, patience=PATIENCE_SECONDS)
-        recovery = Recovery(spent + rest.seconds, within, rest.behind)
+        recovery = Recovery(spent + rest.seconds, within, rest.behind, rest.last)
         record("recovery", round(recovery.seconds, 1))
         self.resends += MAILS_AT_ONCE
         platform = Platform(self.up.now())

@@ -67,3 +67,7 @@ def test_a_broken_build_is_found(patch: Path, tree: Path) -> None:
     assert done.returncode == FAILED, f"{patch.name} was not found:\n{done.stdout[-3_000:]}{done.stderr[-1_000:]}"
     if breakage.target.startswith(CHECKED):
         assert f"promise {breakage.promise}:" in done.stdout, done.stdout[-3_000:]
+
+
+def test_every_promise_is_broken_by_some_build() -> None:
+    assert {Breakage.read(patch).promise for patch in PATCHES} == set(range(1, 11))

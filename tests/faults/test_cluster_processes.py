@@ -2,12 +2,11 @@
 
 import os
 import signal
-from collections.abc import Callable
-from time import sleep
+from time import monotonic, sleep
 
 import pytest
 
-from tests.faults.ordeal import Ordeal, Record
+from tests.faults.ordeal import Fault, Ordeal, Record
 from tests.running import Up
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300), pytest.mark.xdist_group("cluster-faults")]
@@ -22,17 +21,19 @@ PAUSED_SECONDS = 8.0
 TURN_SECONDS = 0.5
 
 
-def killed(role: str) -> Callable[[Up], None]:
-    def kill(up: Up) -> None:
+def killed(role: str) -> Fault:
+    def kill(up: Up) -> float:
+        since = monotonic()
         up.pid_of(role, other_than=up.kill(role))
+        return since
 
     return kill
 
 
-def paused(*roles: str) -> Callable[[Up], None]:
+def paused(*roles: str) -> Fault:
     """Stop each for the same time, one shortly after the other, so that each pair is apart for a moment."""
 
-    def pause(up: Up) -> None:
+    def pause(up: Up) -> float:
         stopped = []
         for role in roles:
             stopped.append(up.kill(role, signal.SIGSTOP))
@@ -41,6 +42,7 @@ def paused(*roles: str) -> Callable[[Up], None]:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
             sleep(TURN_SECONDS)
+        return monotonic()
 
     return pause
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import sleep
+from time import monotonic, sleep
 
 import pytest
 
@@ -39,7 +39,7 @@ def another(role: str, up: Up) -> Iterator[None]:
         process.wait()
 
 
-def two_relays_and_the_first_falls_asleep(up: Up) -> None:
+def two_relays_and_the_first_falls_asleep(up: Up) -> float:
     """The other takes over, and when the first wakes up it must not publish what it had in hand."""
     with another("relay", up):
         sleep(4)
@@ -47,18 +47,21 @@ def two_relays_and_the_first_falls_asleep(up: Up) -> None:
         sleep(LEASE_SECONDS + 3)
         os.kill(pid, signal.SIGCONT)
         sleep(3)
+    return monotonic()
 
 
-def workers_come_and_go(up: Up) -> None:
+def workers_come_and_go(up: Up) -> float:
     for _ in range(3):
         with another("projector", up), another("processes", up):
             sleep(4)
+    return monotonic()
 
 
-def nothing(up: Up) -> None:
+def nothing(up: Up) -> float:
     """The cards are the trouble."""
     del up
     sleep(2)
+    return monotonic()
 
 
 def test_two_relays(ordeal: Ordeal, record_property: Record) -> None:

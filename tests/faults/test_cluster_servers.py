@@ -3,13 +3,13 @@
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from time import monotonic
 
 import pytest
 import redis
 
 from tests.faults.brokers import delete_topic, truncate_topic, unbound
-from tests.faults.ordeal import Ordeal, Record
+from tests.faults.ordeal import Fault, Ordeal, Record
 from tests.faults.platform import PREFIX
 from tests.running import Up, command, until
 
@@ -21,34 +21,39 @@ WITHIN_SECONDS = 60.0
 UNBOUND_SECONDS = 3.0
 
 
-def killed(server: str) -> Callable[[Up], None]:
-    def kill(up: Up) -> None:
-        before = up.now().servers[server]
+def killed(server: str) -> Fault:
+    def kill(up: Up) -> float:
+        since, before = monotonic(), up.now().servers[server]
         os.kill(before, signal.SIGKILL)
         until(lambda: up.now().servers.get(server, before) != before or None, WITHIN_SECONDS)
+        return since
 
     return kill
 
 
-def figures_forgotten(up: Up) -> None:
+def figures_forgotten(up: Up) -> float:
     with redis.Redis.from_url(up.ready.redis_url) as client:
         client.flushall()
+    return monotonic()
 
 
-def topic_deleted(up: Up) -> None:
+def topic_deleted(up: Up) -> float:
     delete_topic(str(up.ready.kafka_servers), f"{PREFIX}.order")
+    return monotonic()
 
 
-def topic_truncated(up: Up) -> None:
+def topic_truncated(up: Up) -> float:
     """What was removed is published again by the audit."""
     truncate_topic(str(up.ready.kafka_servers), f"{PREFIX}.payment")
     told = ("--dsn", up.ready.postgres_dsn, "--kafka", str(up.ready.kafka_servers))
     done = subprocess.run(command("relay", "audit", "--repair", *told), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    return monotonic()
 
 
-def queue_without_a_binding(up: Up) -> None:
+def queue_without_a_binding(up: Up) -> float:
     unbound(str(up.ready.rabbitmq_url), "payments.work", UNBOUND_SECONDS)
+    return monotonic()
 
 
 @pytest.mark.parametrize("server", SERVERS)

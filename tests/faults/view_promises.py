@@ -55,7 +55,8 @@ def caught_up_in_time(evidence: Evidence) -> Iterator[StillBehind]:
     if recovery.behind:
         yield StillBehind(f"something is behind after {recovery.seconds:.0f} s", ", ".join(recovery.behind))
     elif recovery.seconds > recovery.bound:
-        yield StillBehind("it took too long", f"{recovery.seconds:.1f} s of {recovery.bound:.1f} s")
+        seconds = f"{recovery.seconds:.1f} s of {recovery.bound:.1f} s"
+        yield StillBehind("it took too long", f"{seconds}, last {', '.join(recovery.last)}")
 
 
 def unseen_by_others(evidence: Evidence) -> Iterator[Leaked]:
