@@ -56,8 +56,8 @@ class Press:
                 page.newest[stored.category] = stored.position
 
     def _record(self, stored: Stored, mark: Sequence[Header]) -> Record:
-        headers = [*headers_of(stored), *mark]
-        size = len(stored.state) + sum(len(name) + len(value) for name, value in headers)
-        if size > self.most_bytes:
+        key = key_of(stored)
+        headers = [*headers_of(stored, key), *mark]
+        if (size := len(stored.state)) > self.most_bytes:
             raise BadRecord(f"with {size} bytes it is larger than its topic takes")
-        return Record(self.topics[stored.category], stored.state, key_of(stored), headers)
+        return Record(self.topics[stored.category], stored.state, key, headers)

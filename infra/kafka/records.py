@@ -53,8 +53,11 @@ def key_of(stored: Stored) -> bytes:
     return str(stored.stream_id).encode()
 
 
-def headers_of(stored: Stored) -> list[tuple[str, bytes]]:
-    """Give the headers of an event; raises BadRecord when its envelope cannot be read or its category is unknown."""
+def headers_of(stored: Stored, key: bytes | None = None) -> list[tuple[str, bytes]]:
+    """Give the headers of an event; raises BadRecord when its envelope cannot be read or its category is unknown.
+
+    `key` is its key, when the caller has made it already.
+    """
     source = _SOURCES.get(stored.category)
     if source is None:
         raise BadRecord("its category is unknown")
@@ -67,7 +70,7 @@ def headers_of(stored: Stored) -> list[tuple[str, bytes]]:
         ("ce_id", envelope.event_id.encode()),
         ("ce_source", source),
         ("ce_type", stored.topic.encode()),
-        ("ce_subject", key_of(stored)),
+        ("ce_subject", key or key_of(stored)),
         ("ce_time", envelope.occurred_at.encode()),
         ("content-type", b"application/json"),
         (POSITION, b"%d" % stored.position),

@@ -25,8 +25,8 @@ _NOT_YET: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEA
 """What a broker says while a new topic gets its partitions."""
 _NOT_YET_SECONDS: Final = 0.05
 _PATIENCE_SECONDS: Final = 30.0
-_OVERHEAD_BYTES: Final = 512
-"""What Kafka adds to a record with our headers, at most."""
+_OVERHEAD_BYTES: Final = 1_024
+"""Headers, key, and what Kafka adds to a record, at most."""
 
 
 @dataclass(frozen=True, slots=True)

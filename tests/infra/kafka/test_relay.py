@@ -116,7 +116,7 @@ async def test_a_discarded_event_is_never_published(place: Place) -> None:
 
 
 async def test_an_event_that_is_too_large_is_parked(place: Place) -> None:
-    create_missing(place.settings, config={"max.message.bytes": "1800"})
+    create_missing(place.settings, config={"max.message.bytes": "2500"})
     large = (uuid4(), 1, "order.placed.v1", an_order(1)[0][3][:-1] + b" " * 1_000 + b"}")
     parked = place.append([large])
     head = place.append(an_order())[-1].position
