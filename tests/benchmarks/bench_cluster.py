@@ -20,7 +20,7 @@ from tests.benchmarks.bench_visible import CONNECTIONS, FLOOD_SECONDS, order, st
 from tests.benchmarks.costs import cpu_seconds, megabytes
 from tests.benchmarks.listening import Heard, listening
 from tests.benchmarks.platform_up import Up as Urls
-from tests.benchmarks.stages import head, stages
+from tests.benchmarks.stages import head, stages, transactions
 from tests.benchmarks.wire import Wire
 from tests.running import running
 
@@ -43,6 +43,8 @@ class Load:
     """Seconds until an order was accepted."""
     cpu: dict[str, float]
     """CPU seconds by process."""
+    transactions: int
+    """Committed by the database meanwhile."""
     stages: Mapping[str, list[float]]
 
 
@@ -88,7 +90,7 @@ async def steady(ready: Ready, rate: float, lasts: float) -> Load:
     wires = [Wire(ready.write_url, ready.token) for _ in range(64)]
     for wire in wires:
         idle.put_nowait(await wire.__aenter__())
-    after, before = head(ready.postgres_dsn), spent(ready)
+    after, before, committed = head(ready.postgres_dsn), spent(ready), transactions(ready.postgres_dsn)
     async with listening(ready.query_url, ready.token) as heard:
         async with asyncio.TaskGroup() as orders:
             began = monotonic()
@@ -100,7 +102,8 @@ async def steady(ready: Ready, rate: float, lasts: float) -> Load:
     for wire in wires:
         await wire.__aexit__(None, None, None)
     waits = [heard.at.get(order_id, inf) - at for order_id, at in accepted.items()]
-    return Load(len(accepted), waits, answers, cpu, stages(ready.postgres_dsn, after))
+    committed = transactions(ready.postgres_dsn) - committed
+    return Load(len(accepted), waits, answers, cpu, committed, stages(ready.postgres_dsn, after))
 
 
 async def told(heard: Heard, accepted: Mapping[str, float]) -> None:
@@ -208,6 +211,7 @@ def times(seconds: Sequence[float]) -> tuple[str, str]:
 def cost_table(load: Load, rate: float, rest: Rest, loaded: Mapping[str, float]) -> Table:
     columns = "process", "CPU ms an order", "of one core", "at rest", "MB after the load", "at rest"
     table = Table(*columns, title=f"What it costs at {rate:.0f} orders/s")
+    table.caption = f"{load.transactions / load.placed:.1f} transactions of the database an order"
     costs = dict(sorted(load.cpu.items(), key=lambda item: -item[1]))
     for name, cost in {**costs, "all": sum(costs.values())}.items():
         cores, memory, after = (
