@@ -163,7 +163,7 @@ class Place:
             await self.caught_up(position)
 
 
-def a_place(database: str, redis_url: str, kafka_servers: str) -> Place:
+def a_place(database: str, redis_url: str, kafka_servers: str, *, partitions: int = 4) -> Place:
     return Place(
         Settings(
             profile="cluster",
@@ -171,6 +171,7 @@ def a_place(database: str, redis_url: str, kafka_servers: str) -> Place:
             redis_url=SecretStr(redis_url),
             kafka_servers=kafka_servers,
             topic_prefix=f"t{uuid4().hex}",
+            topic_partitions=partitions,
             pool_size=4,
         )
     )

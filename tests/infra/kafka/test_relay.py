@@ -132,7 +132,10 @@ async def test_a_topic_made_anew_is_filled_from_the_log(place: Place) -> None:
     assert_published(place)
 
 
-async def test_a_topic_made_anew_while_the_relay_runs_is_filled_from_the_log(place: Place) -> None:
+async def test_a_topic_made_anew_while_the_relay_runs_is_filled_from_the_log(
+    database: str, redis_url: str, kafka_servers: str
+) -> None:
+    place = a_place(database, redis_url, kafka_servers, partitions=12)  # so that the second order meets an empty one
     async with place.relay():
         await place.caught_up(place.append([*an_order(), *a_delivery()])[-1].position)
         delete_topic(place, "order")

@@ -10,6 +10,8 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
+from confluent_kafka import IsolationLevel, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from infra.local.cluster_servers import ClusterServers
 from tests.infra.kafka.relaying import Place, a_place, an_order, assert_published
@@ -77,9 +79,8 @@ def test_a_standby_takes_over_from_a_relay_that_is_killed(place: Place, tmp_path
 def test_a_relay_that_wakes_up_too_late_publishes_nothing(place: Place, tmp_path: Path) -> None:
     with a_relay(place, tmp_path, "one") as one, a_relay(place, tmp_path, "other") as other:
         published(place, append(place, 50))
-        append(place, 2_000)
         paused = leader(place)
-        os.kill(paused, signal.SIGSTOP)
+        until(lambda: stopped_amid_a_transaction(place, paused), 60, pause=0)
         published(place, append(place, 50))
         assert leader(place) == ({one.pid, other.pid} - {paused}).pop()
         os.kill(paused, signal.SIGCONT)
@@ -89,6 +90,33 @@ def test_a_relay_that_wakes_up_too_late_publishes_nothing(place: Place, tmp_path
         assert one.poll() is None
         assert other.poll() is None
     assert_published(place)
+
+
+def stopped_amid_a_transaction(place: Place, pid: int) -> bool | None:
+    """Let a relay have something to do, and stop it when records of its are there that it has not committed."""
+    head = append(place, 1_000)
+    while not is_open(place):
+        if place.query(f"SELECT 1 FROM relay_positions WHERE position >= {head}"):  # noqa: S608 - a number
+            return None
+    os.kill(pid, signal.SIGSTOP)
+    if is_open(place):
+        return True
+    os.kill(pid, signal.SIGCONT)
+    return None
+
+
+def is_open(place: Place) -> bool:
+    """Whether the topic ends later than what is decided about."""
+    admin = AdminClient({"bootstrap.servers": place.settings.kafka_servers})
+    ends = {}
+    for isolation in IsolationLevel:
+        asked = {
+            TopicPartition(place.topic("order"), number): OffsetSpec.latest()  # type: ignore[no-untyped-call]
+            for number in range(place.settings.topic_partitions)
+        }
+        told = admin.list_offsets(asked, isolation_level=isolation)
+        ends[isolation] = [told[at].result().offset for at in sorted(told, key=lambda each: each.partition)]
+    return ends[IsolationLevel.READ_COMMITTED] < ends[IsolationLevel.READ_UNCOMMITTED]
 
 
 @pytest.fixture
