@@ -20,8 +20,9 @@ PROJECTED: Final = "orderflow_projected"
 OUTBOX: Final[Mapping[Queue, str]] = {queue: f"orderflow_outbox_{queue}" for queue in get_args(Queue)}
 """One channel per queue, so that a command wakes the one consumer that it is for."""
 
-_CHANNELS: Final = (EVENTS, PROJECTED, *OUTBOX.values())
 _RECONNECT_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 0.5
+"""How soon a channel is listened to that nobody waited for before."""
 _log: Final = logging.getLogger(__name__)
 
 
@@ -43,7 +44,7 @@ class Waiter:
 
 
 class Signals:
-    """One LISTEN connection per process. Inside `async with` it listens; every reconnect wakes everybody."""
+    """One LISTEN connection per process, for the channels that somebody waits for; every reconnect wakes everybody."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -58,7 +59,7 @@ class Signals:
 
     def poke(self, channel: str) -> None:
         """Wake this process's readers of a channel without a round trip."""
-        for waiter in self._waiters[channel]:
+        for waiter in self._waiters.get(channel, ()):
             waiter.wake()
 
     async def __aenter__(self) -> Self:
@@ -75,12 +76,14 @@ class Signals:
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(self._dsn, autocommit=True) as connection:
-                    for channel in _CHANNELS:
-                        await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
-                    for channel in _CHANNELS:
-                        self.poke(channel)
-                    async for notice in connection.notifies():
-                        self.poke(notice.channel)
+                    heard = set[str]()
+                    while True:
+                        for channel in self._waiters.keys() - heard:
+                            await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                            heard.add(channel)
+                            self.poke(channel)
+                        async for notice in connection.notifies(timeout=_LOOK_SECONDS):
+                            self.poke(notice.channel)
             except psycopg.Error as lost:
                 _log.warning("not listening for signals, polling only: %s", type(lost).__name__)
             await asyncio.sleep(_RECONNECT_SECONDS)
