@@ -32,11 +32,12 @@ class Feed:
     one that cannot be decoded is passed on like any other, and only who looks into it is told.
     """
 
-    def __init__(self, log: EventLog, signals: Signals, *, ring: int = _RING) -> None:
-        """`ring` is how many of the newest events are kept in memory."""
+    def __init__(self, log: EventLog, signals: Signals, *, ring: int = _RING, pace: float = _PACE_SECONDS) -> None:
+        """`ring` is how many of the newest events are kept in memory, `pace` the seconds between two reads at least."""
         self._log = log
         self._signals = signals
         self._size = ring
+        self._pace = pace
         self._ring: list[Stored] = []
         self._floor = 0
         """Everything after this position, up to `_newest`, is in the ring."""
@@ -77,7 +78,7 @@ class Feed:
                     self._following = asyncio.create_task(self._follow(), name="feed")
 
     async def _follow(self) -> None:
-        waiter, pace = self._signals.waiter(EVENTS), Pace(_PACE_SECONDS)
+        waiter, pace = self._signals.waiter(EVENTS), Pace(self._pace)
         while True:
             await pace.keep()
             try:
