@@ -1,6 +1,6 @@
 """Promises 1, 2 and 10: what the log and the topics hold."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
@@ -66,9 +66,11 @@ def _topics(evidence: Evidence, streams: dict[UUID, list[Stored]]) -> Iterator[V
     if evidence.topics is None:
         return
     first: dict[bytes, dict[bytes, bool]] = {}
+    times: Counter[bytes] = Counter()
     partitions: defaultdict[bytes, set[tuple[str, int]]] = defaultdict(set)
     for record in evidence.topics:
         first.setdefault(record.key, {}).setdefault(record.value, record.repaired)
+        times[record.value] += not record.repaired
         partitions[record.key].add((record.topic, record.partition))
     for stream_id, stream in streams.items():
         key = str(stream_id).encode()
@@ -79,6 +81,8 @@ def _topics(evidence: Evidence, streams: dict[UUID, list[Stored]]) -> Iterator[V
             yield VersionsBroken("a topic does not hold exactly the events of the log", str(stream_id))
         elif in_place != [state for state in states if not published[state]]:
             yield VersionsBroken("a topic holds events of a stream in another order", str(stream_id))
+        if any(times[state] > 1 for state in states):
+            yield VersionsBroken("a topic holds an event twice", str(stream_id))
         if len(partitions[key]) > 1:
             yield VersionsBroken("a stream is in more than one partition", str(stream_id))
     for key in first:

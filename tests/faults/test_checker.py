@@ -140,7 +140,11 @@ PLANTS: dict[str, tuple[int, Plant]] = {
         changed("topics", lambda records: [*records, replace(records[0], value=b"{}")]),
     ),
     "events out of order in a topic": (2, changed("topics", swapped)),
-    "a stream in two partitions": (2, changed("topics", lambda records: [replace(records[0], partition=1), *records])),
+    "an event twice in a topic": (2, changed("topics", lambda records: [*records, records[0]])),
+    "a stream in two partitions": (
+        2,
+        changed("topics", lambda records: [replace(records[0], partition=1), *records[1:]]),
+    ),
     "a stream that only a topic has": (2, changed("topics", lambda records: [*records, replace(records[0], key=b"?")])),
     "a row of an older version": (2, in_rows("order_summaries", lambda rows: [older(rows[0])], also_fold=True)),
     "an event missing in the timeline": (2, in_rows("order_timeline", lambda rows: rows[1:], also_fold=True)),
@@ -218,6 +222,10 @@ def test_a_broken_promise_is_found_by_its_number(name: str) -> None:
 def test_what_was_published_later_to_fill_a_gap_may_stand_at_the_end_of_a_topic() -> None:
     repaired = changed("topics", lambda records: [*records[:1], *records[2:], replace(records[1], repaired=True)])
     assert_kept(repaired(untouched()))
+
+
+def test_what_was_published_again_to_fill_a_gap_that_was_none_is_no_second_publication() -> None:
+    assert_kept(changed("topics", lambda records: [*records, replace(records[0], repaired=True)])(untouched()))
 
 
 def test_nothing_is_found_where_all_promises_are_kept() -> None:

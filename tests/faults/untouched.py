@@ -109,7 +109,7 @@ def untouched() -> Evidence:
         log=log,
         topics=[
             Published(f"orderflow.{each.category}", 0, number, str(each.stream_id).encode(), each.state)
-            for number, each in enumerate([*log, log[-1]])
+            for number, each in enumerate(log)
         ],
         views=views,
         fold=fold,
