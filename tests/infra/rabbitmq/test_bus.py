@@ -162,6 +162,22 @@ async def test_a_cut_line_is_opened_again_and_what_was_in_flight_is_delivered_ag
     assert await rabbit.rows("SELECT FROM dead_letters") == []
 
 
+async def test_a_line_that_is_cut_while_nothing_is_under_way_is_opened_again(rabbit: RabbitRig) -> None:
+    async def is_consumed() -> bool:
+        async with rabbit.channel() as channel:
+            last = await channel.declare_queue(suspects_queue("orders.inbox"), passive=True)
+        return last.declaration_result.consumer_count == 1
+
+    async with line_to(rabbit.url) as (url, line):
+        bus = RabbitBus(url, Limits(ladder=rabbit.ladder))
+        bus.consume("orders.inbox", rabbit.take, concurrency=1)
+        async with running(bus.run()):
+            await eventually(is_consumed)
+            line.cut()
+            await rabbit.post(*some(1))
+            await rabbit.has_delivered(1)
+
+
 async def test_a_queue_that_was_deleted_is_declared_and_consumed_again(rabbit: RabbitRig) -> None:
     async with rabbit.bus(rabbit.take):
         await rabbit.post(*some(1))
