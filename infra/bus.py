@@ -12,6 +12,7 @@ from typing import Final, Protocol
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
+from infra.outages import DATABASE_OUTAGES
 from infra.outbox import Claimed, Failed, claim, extend, give_back, post, settle
 from infra.pace import Pace
 from infra.signals import OUTBOX, Signals
@@ -165,7 +166,7 @@ class _Delivery:
             async with self._bus.pool.connection() as connection, connection.transaction():
                 await settle(connection, done=self._done, failed=self._failed)
                 await give_back(connection, list(self._under_way))
-        except psycopg.OperationalError as error:
+        except DATABASE_OUTAGES as error:
             _log.warning("%s: left to its leases: %s", self._queue, described(error))
 
 

@@ -16,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from infra.event_log import Stored, load
 from infra.guard import Guard, Reach
+from infra.outages import DATABASE_OUTAGES
 from infra.pace import Pace
 from infra.signals import PROJECTED, Signals
 from infra.subscription import Outage, Subscription
@@ -28,7 +29,7 @@ _LONGEST_PAUSE_SECONDS: Final = 5.0
 _KEEP_SECONDS: Final = 1.0
 _OUTAGES: Final = (
     Outage,
-    psycopg.OperationalError,
+    *DATABASE_OUTAGES,
     redis.exceptions.ConnectionError,
     redis.exceptions.TimeoutError,
     OSError,

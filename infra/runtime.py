@@ -5,7 +5,8 @@ import select
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Final, Protocol
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -19,6 +20,8 @@ from infra.settings import Settings
 from infra.signals import Signals
 from infra.stopping import stop
 from infra.subscription import Subscriptions
+
+_TRANSACTION_TIMEOUT_SINCE: Final = 170_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +63,27 @@ async def _check(connection: AsyncConnection[Any]) -> None:
         await AsyncConnectionPool.check_connection(connection)
 
 
+async def _limit(settings: Settings, connection: AsyncConnection[Any]) -> None:
+    """Limit a transaction that the idle timeout never sees, because a pipeline does not look idle to the server."""
+    if connection.info.server_version >= _TRANSACTION_TIMEOUT_SINCE:
+        await connection.execute(f"SET transaction_timeout = {settings.transaction_timeout_ms}".encode())
+
+
 @asynccontextmanager
 async def open_runtime(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterator[Runtime]:
     """Open every connection, give the runtime, and close them in reverse."""
     dsn = settings.postgres_dsn.get_secret_value()
     limits = f"-c statement_timeout={settings.statement_timeout_ms} -c lock_timeout={settings.lock_timeout_ms}"
-    options = limits if settings.profile == "cluster" else f"-c synchronous_commit=off {limits}"
+    if settings.profile == "cluster":
+        options = f"{limits} -c idle_in_transaction_session_timeout={settings.transaction_timeout_ms}"
+    else:
+        options = f"-c synchronous_commit=off {limits}"
     pool = AsyncConnectionPool(
         dsn,
         kwargs={"autocommit": True, "options": options},
         min_size=2,
         max_size=settings.pool_size,
+        configure=partial(_limit, settings) if settings.profile == "cluster" else None,
         check=_check,
         timeout=settings.statement_timeout_ms / 1_000,
         open=False,

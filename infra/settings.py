@@ -3,10 +3,12 @@
 import secrets
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+T = TypeVar("T")
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -39,6 +41,21 @@ class Settings(BaseSettings):
     kafka_servers: str = Field(
         default="127.0.0.1:9092", description="Cluster: Kafka's brokers, as host:port separated by commas."
     )
+    kafka_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
+        default="plaintext", description="Cluster: how Kafka is spoken to, as its brokers' listeners name it."
+    )
+    kafka_ca_file: Path | None = Field(
+        default=None, description="Cluster: who vouches for the brokers with ssl; without it, whom the system trusts."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="SCRAM-SHA-512", description="Cluster: how a password is shown to Kafka with sasl."
+    )
+    kafka_user: str | None = Field(
+        default=None, validate_default=True, description="Cluster: the user of Kafka; sasl needs one."
+    )
+    kafka_password: SecretStr | None = Field(
+        default=None, validate_default=True, description="Cluster: the password of that user; sasl needs one."
+    )
     topic_prefix: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$")] = Field(
         default="orderflow", description="Cluster: the topics are <prefix>.order, <prefix>.stock and so on."
     )
@@ -53,6 +70,10 @@ class Settings(BaseSettings):
     )
     statement_timeout_ms: Milliseconds = Field(
         default=5_000, description="How long a statement may run before the caller is told to come back."
+    )
+    transaction_timeout_ms: Milliseconds = Field(
+        default=20_000,
+        description="Cluster: how long a transaction may take, so that a process that stands still stops nobody else.",
     )
 
     host: str = Field(
@@ -120,3 +141,10 @@ class Settings(BaseSettings):
     compensation_deadline: Seconds = Field(
         default=300, description="Seconds until a person has to look at stock or money that was not given back."
     )
+
+    @field_validator("kafka_user", "kafka_password")
+    @classmethod
+    def _needed_with_sasl(cls, value: T, info: ValidationInfo) -> T:
+        if not value and str(info.data.get("kafka_security")).startswith("sasl"):
+            raise ValueError("sasl needs a user and a password")
+        return value

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Final
 from uuid import uuid5
 
-import psycopg
 from psycopg_pool import AsyncConnectionPool
 
+from infra.outages import DATABASE_OUTAGES
 from process_managers.order_fulfilment import DeadlinePassed, Deadlines, react
 from process_managers.process_store import Owned, load_due, store
 from process_managers.runner import addressed
@@ -33,7 +33,7 @@ async def keep_time(
     while True:
         try:
             told = await tell(pool, deadlines=deadlines, now=now())
-        except psycopg.OperationalError as error:
+        except DATABASE_OUTAGES as error:
             _log.warning("The timer could not reach the database: %s", type(error).__name__)
             told = 0
         if told < _LIMIT:

@@ -19,6 +19,7 @@ from infra.kafka.producer import Interrupted
 from infra.kafka.records import REPAIRED
 from infra.kafka.session import Session, Start
 from infra.kafka.topics import KafkaUnreachable, topics_of
+from infra.outages import DATABASE_OUTAGES
 from infra.runtime import Runtime
 from infra.stopping import stop
 from schemas.base import Category
@@ -34,7 +35,7 @@ _TOPICS_SECONDS: Final = 5.0
 _STORE_SECONDS: Final = 0.1
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 2.0
-_OUTAGES: Final = (psycopg.OperationalError, KafkaUnreachable, Interrupted, LeaseLost)
+_OUTAGES: Final = (*DATABASE_OUTAGES, KafkaUnreachable, Interrupted, LeaseLost)
 _log: Final = logging.getLogger(__name__)
 
 

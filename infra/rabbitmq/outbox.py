@@ -9,13 +9,13 @@ from functools import partial
 from time import monotonic
 from typing import Final
 
-import psycopg
 from aio_pika.abc import AbstractConnection, AbstractExchange
 from aio_pika.exceptions import DeliveryError
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from infra.bus import LADDER, described
+from infra.outages import DATABASE_OUTAGES
 from infra.outbox import Due, defer, due, settle
 from infra.pace import Pace
 from infra.rabbitmq.connection import Lost, confirming, connected, keep_up, together
@@ -39,7 +39,6 @@ _LONGEST_PAUSE: Final = timedelta(minutes=1)
 # Rows are held by their locks while they are published. A process that stopped answering is cut off from them, and a
 # crash of the database may bring published rows back: they are published again.
 _HOLDING: Final = "SET LOCAL synchronous_commit = off; SET LOCAL idle_in_transaction_session_timeout = '15s'"
-_DATABASE_OUTAGES: Final = (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout)
 _log: Final = logging.getLogger(__name__)
 
 
@@ -106,7 +105,7 @@ class _Lane:
                 self._repair_at = None
             try:
                 turn = await self._turn()
-            except _DATABASE_OUTAGES as error:
+            except DATABASE_OUTAGES as error:
                 _log.warning("%s: the database did not answer: %s", self._queue, described(error))
                 await asyncio.sleep(_RECONNECT_SECONDS)
                 continue

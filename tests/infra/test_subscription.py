@@ -102,10 +102,14 @@ class Bench:
             pass
 
 
-@pytest.fixture
-async def bench(database: str, redis_url: str) -> AsyncIterator[Bench]:
+def make_effects(database: str) -> None:
     with psycopg.connect(database) as connection:
         connection.execute("CREATE TABLE effects (stream_id uuid, version int, place bigserial)")
+
+
+@pytest.fixture
+async def bench(database: str, redis_url: str) -> AsyncIterator[Bench]:
+    make_effects(database)
     settings = Settings(postgres_dsn=SecretStr(database), redis_url=SecretStr(redis_url))
     async with asyncio.TaskGroup() as tasks, open_runtime(settings, tasks) as runtime:
         yield Bench(runtime, database)
@@ -269,3 +273,42 @@ async def test_whoever_waits_for_a_position_is_told(bench: Bench) -> None:
         await bench.follow(Effects(), until=2)
         told = [notice.payload async for notice in listening.notifies(timeout=5, stop_after=1)]
     assert told == ["effects 2"]
+
+
+async def test_a_follower_that_stands_still_is_cut_off_and_comes_back(database: str, redis_url: str) -> None:
+    stream_id, standing, freed = uuid4(), asyncio.Event(), asyncio.Event()
+
+    async def stand_still(connection: AsyncConnection[Any], batch: Sequence[Stored]) -> None:
+        await Effects().apply(connection, batch)
+        standing.set()
+        await freed.wait()
+
+    make_effects(database)
+    settings = Settings(
+        profile="cluster",
+        postgres_dsn=SecretStr(database),
+        redis_url=SecretStr(redis_url),
+        lock_timeout_ms=200,
+        transaction_timeout_ms=500,
+    )
+    async with asyncio.TaskGroup() as tasks, open_runtime(settings, tasks) as runtime:
+        bench = Bench(runtime, database)
+        stuck = LogSubscriptions(runtime.pool, runtime.signals, runtime.feed)
+        stuck.subscribe(Subscription(NAME, frozenset({"order"}), stand_still))
+        following = asyncio.create_task(stuck.run())
+        await bench.append(stream_id, events=2)
+        await standing.wait()
+        async with bench.following(Effects(), until=3):
+            await bench.append(stream_id, 3)
+        freed.set()
+        await bench.append(stream_id, 4)
+
+        async def back() -> bool:
+            assert not following.done()
+            return (stream_id, 4) in await bench.effects()
+
+        await eventually(back)
+        following.cancel()
+        await asyncio.wait([following])
+        assert await bench.effects() == [(stream_id, version) for version in (1, 2, 3, 4)]
+        assert await bench.parked() == []
