@@ -4,11 +4,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
+from ssl import create_default_context
 from time import monotonic
 from typing import Any, Final
 
 import faust
 from faust.app.base import BootStrategy
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.types import Message
 
 from infra.settings import Settings
@@ -48,6 +50,7 @@ def faust_app(
         loop=asyncio.get_running_loop(),
         broker=[f"kafka://{server.strip()}" for server in settings.kafka_servers.split(",")],
         broker_client_id=group,
+        broker_credentials=credentials(settings),
         autodiscover=False,
         web_enabled=False,
         topic_allow_declare=False,
@@ -77,6 +80,21 @@ def faust_app(
     app.agent(topic, name=group)(hand_on)
     app.on_rebalance_complete.connect(on_joined, weak=False)
     return app
+
+
+def credentials(settings: Settings) -> Credentials | None:
+    """Give for Faust what `client_settings` says to librdkafka."""
+    context = None
+    if settings.kafka_security in {"ssl", "sasl_ssl"}:
+        context = create_default_context(cafile=settings.kafka_ca_file)
+    if settings.kafka_security.startswith("sasl") and settings.kafka_user and settings.kafka_password:
+        return SASLCredentials(
+            username=settings.kafka_user,
+            password=settings.kafka_password.get_secret_value(),
+            mechanism=settings.kafka_sasl_mechanism,
+            ssl_context=context,
+        )
+    return SSLCredentials(context) if context else None
 
 
 async def run_app(app: faust.App) -> None:

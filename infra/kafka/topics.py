@@ -27,6 +27,7 @@ class KafkaUnreachable(Exception):  # noqa: N818 - a state of the world
 def client_settings(settings: Settings) -> dict[str, Any]:
     """Give what every librdkafka client of ours is told."""
     return {
+        **_security(settings),
         "bootstrap.servers": settings.kafka_servers,
         "client.id": settings.topic_prefix,
         "reconnect.backoff.max.ms": 1_000,
@@ -34,6 +35,17 @@ def client_settings(settings: Settings) -> dict[str, Any]:
         "log_level": 4,
         "logger": _quiet,
     }
+
+
+def _security(settings: Settings) -> dict[str, str]:
+    told: dict[str, str] = {"security.protocol": settings.kafka_security}
+    if settings.kafka_ca_file:
+        told["ssl.ca.location"] = str(settings.kafka_ca_file)
+    if settings.kafka_user and settings.kafka_password:
+        told["sasl.mechanism"] = settings.kafka_sasl_mechanism
+        told["sasl.username"] = settings.kafka_user
+        told["sasl.password"] = settings.kafka_password.get_secret_value()
+    return told
 
 
 async def ensure_topics(settings: Settings) -> None:
