@@ -1,8 +1,10 @@
 """The payment gateway over HTTP: every call bounded in time, every answer either certain or known to be unknown."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlencode
 from uuid import UUID
 
 import aiohttp
@@ -118,9 +120,11 @@ class HttpAcquirer:
                 return None
             raise
 
-    async def ledger(self) -> Sequence[Booked]:
-        """Give everything that the acquirer has decided, the oldest first."""
-        return _Ledger.model_validate_json(await self._answered("GET", "/ledger")).entries
+    async def ledger(self, *, since: datetime | None = None, payment_id: UUID | None = None) -> Sequence[Booked]:
+        """Give what the acquirer has decided, the oldest first: all, or from a moment on, or of one payment."""
+        asked = {"since": since and since.isoformat(), "payment_id": payment_id}
+        query = urlencode({name: value for name, value in asked.items() if value})
+        return _Ledger.model_validate_json(await self._answered("GET", f"/ledger?{query}")).entries
 
     async def _put(self, path: str, body: Message | None) -> Answer:
         return await self._ask("PUT", path, None if body is None else body.model_dump_json())

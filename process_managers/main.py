@@ -45,7 +45,8 @@ async def payment_worker(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
         every = runtime.settings.reconcile_every
         tasks = []
         if every:
-            reconciling = keep_reconciling(runtime.pool, acquirer, _now, every=every)
+            dsn = runtime.settings.postgres_dsn.get_secret_value()
+            reconciling = keep_reconciling(dsn, runtime.pool, acquirer, _now, every=every)
             tasks.append(runtime.tasks.create_task(reconciling, name="reconciliation"))
         try:
             yield {}

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final
@@ -28,13 +28,19 @@ GRACE: Final = timedelta(minutes=2)
 SINCE: Final = timedelta(hours=24)
 
 _PAGE: Final = 500
+_EVENTS: Final = 5_000
+"""Read at once: a small part of what a statement may take."""
+_FIRST_SECONDS: Final = 60.0
+_LOCK: Final = 0x0F10_4EC0
+"""Advisory lock of whoever reconciles every so often."""
+_TRY_LOCK: Final = f"SELECT pg_try_advisory_lock({_LOCK})"
 _HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
 _COLUMNS: Final = "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events "
 _NEXT: Final = _COLUMNS + "WHERE notification_id >= %s ORDER BY notification_id LIMIT 1"
 _STREAMS: Final = _COLUMNS + "WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version"
 _MOVED: Final = """
-SELECT DISTINCT split_part(topic, '.', 1), originator_id FROM stored_events
-WHERE notification_id >= %s AND split_part(topic, '.', 1) IN ('order', 'payment')
+SELECT notification_id, split_part(topic, '.', 1), originator_id FROM stored_events
+WHERE notification_id >= %s ORDER BY notification_id LIMIT %s
 """
 _log: Final = logging.getLogger(__name__)
 
@@ -62,47 +68,90 @@ async def reconcile(
 ) -> Report:
     """Compare every payment that moved lately, on either side. Raises OutcomeUnknown, psycopg.OperationalError."""
     booked: dict[UUID, list[Booked]] = defaultdict(list)
-    for entry in await acquirer.ledger():
+    start = now - since
+    for entry in await acquirer.ledger(since=start - GRACE):
         booked[entry.payment_id].append(entry)
-    recent = [key for key, entries in booked.items() if entries[-1].recorded_at >= now - since]
+    recent = [key for key, entries in booked.items() if entries[-1].recorded_at >= start]
     findings: list[Finding] = []
     in_flight: list[Finding] = []
     unreadable = 0
-    async with pool.connection() as connection:
-        moved: dict[UUID, UUID | None] = {**dict.fromkeys(recent), **await _moved(connection, now - since)}
-        wanted = iter(moved.items())
-        while page := dict(islice(wanted, _PAGE)):
+    moved: dict[UUID, UUID | None] = {**dict.fromkeys(recent), **await _moved(pool, start)}
+    wanted, compared = iter(moved.items()), 0
+    while page := dict(islice(wanted, _PAGE)):
+        async with pool.connection() as connection:
             cases, unread = await _cases(connection, page, booked)
-            unreadable += unread
-            for case in cases:
-                settled = case.moved_at is None or case.moved_at < now - grace
-                (findings if settled else in_flight).extend(compare(case))
+        unreadable += unread
+        for case in [await _complete(case, acquirer, start) for case in cases]:
+            settled = case.moved_at is None or case.moved_at < now - grace
+            (findings if settled else in_flight).extend(compare(case))
+        compared += len(page)
+        _log.debug("Compared %d of %d payments", compared, len(moved))
     return Report(len(moved), findings, in_flight, unreadable)
 
 
+async def _complete(case: Case, acquirer: HttpAcquirer, start: datetime) -> Case:
+    """Add what the ledger says of it from before, unless all of it is younger."""
+    first = [*case.payment[:1], *case.order[:1]]
+    if any(each.version == 1 and each.occurred_at >= start for each in first):
+        return case
+    return replace(case, booked=await acquirer.ledger(payment_id=case.payment_id))
+
+
 async def keep_reconciling(
-    pool: AsyncConnectionPool[Connection], acquirer: HttpAcquirer, now: Callable[[], datetime], *, every: float
+    dsn: str,
+    pool: AsyncConnectionPool[Connection],
+    acquirer: HttpAcquirer,
+    now: Callable[[], datetime],
+    *,
+    every: float,
 ) -> None:
-    """Reconcile every so many seconds until cancelled; each finding is an alarm in the log."""
+    """Reconcile soon, and then every so many seconds until cancelled; each finding is an alarm in the log.
+
+    Of several processes one does it, for as long as its connection holds the lock.
+    """
     while True:
-        await asyncio.sleep(every)
-        since = max(SINCE, timedelta(seconds=2 * every))
+        await asyncio.sleep(min(every, _FIRST_SECONDS))
         try:
-            report = await reconcile(pool, acquirer, now=now(), since=since)
-        except (psycopg.OperationalError, OutcomeUnknown, aiohttp.ClientError, ValidationError) as error:
-            _log.warning("Payments could not be reconciled: %s", type(error).__name__)
-            continue
-        for finding in report.findings:
-            _log.error(
-                "Payment %s of order %s: %s: %s", finding.payment_id, finding.order_id, finding.kind, finding.says
-            )
+            async with await AsyncConnection.connect(dsn, autocommit=True, connect_timeout=2) as alone:
+                while await _holds_lock(alone):
+                    await _alarm(pool, acquirer, now(), max(SINCE, timedelta(seconds=2 * every)))
+                    await asyncio.sleep(every)
+        except psycopg.OperationalError as error:
+            _log.warning("Payments are not reconciled for now: %s", type(error).__name__)
 
 
-async def _moved(connection: Connection, since: datetime) -> dict[UUID, UUID | None]:
+async def _holds_lock(alone: Connection) -> bool:
+    """Take the lock; who has it is given it again."""
+    row = await (await alone.execute(_TRY_LOCK)).fetchone()
+    return bool(row and row[0])
+
+
+async def _alarm(
+    pool: AsyncConnectionPool[Connection], acquirer: HttpAcquirer, now: datetime, since: timedelta
+) -> None:
+    try:
+        report = await reconcile(pool, acquirer, now=now, since=since)
+    except (psycopg.OperationalError, OutcomeUnknown, aiohttp.ClientError, ValidationError) as error:
+        _log.warning("Payments could not be reconciled: %s", type(error).__name__)
+        return
+    for finding in report.findings:
+        _log.error("Payment %s of order %s: %s: %s", finding.payment_id, finding.order_id, finding.kind, finding.says)
+
+
+async def _moved(pool: AsyncConnectionPool[Connection], since: datetime) -> dict[UUID, UUID | None]:
     """Give the payments that moved, or whose orders did; the order's id where it is known by now."""
-    rows = await (await connection.execute(_MOVED, (await _position_at(connection, since),))).fetchall()
-    payments: dict[UUID, UUID | None] = {stream_id: None for category, stream_id in rows if category == "payment"}
-    return payments | {payment_id(stream_id): stream_id for category, stream_id in rows if category == "order"}
+    payments: dict[UUID, UUID | None] = {}
+    async with pool.connection() as connection:
+        position = await _position_at(connection, since)
+        while rows := await (await connection.execute(_MOVED, (position, _EVENTS))).fetchall():
+            for _, category, stream_id in rows:
+                if category == "payment":
+                    payments.setdefault(stream_id, None)
+                elif category == "order":
+                    payments[payment_id(stream_id)] = stream_id
+            position = rows[-1][0] + 1
+            _log.debug("Read the log up to position %d", rows[-1][0])
+    return payments
 
 
 async def _position_at(connection: Connection, moment: datetime) -> int:

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from infra.acquirer import AmountBody, AuthoriseBody
 from infra.http import serve
 from infra.local.acquirer_ledger import Entry, KeyTaken, Ledger
+from schemas.base import Instant, Message
 
 _DECLINES: Final = {
     "tok_declined": "declined",
@@ -35,6 +36,13 @@ _SLOW: Final = "tok_slow"
 _SLOW_SECONDS: Final = 0.3
 _HANG_SECONDS: Final = 30.0
 _FLAKES: Final = 2
+
+
+class _Wanted(Message):
+    """Which entries of the ledger: all, without either."""
+
+    since: Instant | None = None
+    payment_id: UUID | None = None
 
 
 class _LostAnswer(Response):
@@ -100,8 +108,9 @@ class _Acquirer:
         return _told(entry) if entry else JSONResponse({"title": "No such operation"}, status_code=404)
 
     async def _books(self, request: Request) -> Response:
-        del request
-        return JSONResponse({"entries": [entry.model_dump() for entry in self._ledger.entries()]})
+        asked = _Wanted.model_validate_strings(dict(request.query_params))
+        entries = self._ledger.entries(since=asked.since, payment_id=asked.payment_id)
+        return JSONResponse({"entries": [entry.model_dump() for entry in entries]})
 
     async def _health(self, request: Request) -> Response:
         del request

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS entries (
     CHECK ((reference IS NULL) <> (code IS NULL))
 );
 CREATE INDEX IF NOT EXISTS entries_payment ON entries (payment_id);
+CREATE INDEX IF NOT EXISTS entries_time ON entries (recorded_at);
 CREATE TRIGGER IF NOT EXISTS entries_stay BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 CREATE TRIGGER IF NOT EXISTS entries_remain BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'append-only'); END;
 """
@@ -78,9 +79,13 @@ class Ledger:
     def close(self) -> None:
         self._connection.close()
 
-    def entries(self) -> list[Entry]:
-        """Give all entries in the order in which they were decided."""
-        return [_entry(row) for row in self._connection.execute(f"{_SELECT} ORDER BY entry_id")]
+    def entries(self, *, since: datetime | None = None, payment_id: UUID | None = None) -> list[Entry]:
+        """Give all entries, or those from a moment on or of one payment, in the order in which they were decided."""
+        asked = {"recorded_at >= ?": since and since.astimezone(UTC).isoformat(), "payment_id = ?": payment_id}
+        values = {condition: str(value) for condition, value in asked.items() if value}
+        where = f" WHERE {' AND '.join(values)}" if values else ""
+        rows = self._connection.execute(f"{_SELECT}{where} ORDER BY entry_id", tuple(values.values()))
+        return [_entry(row) for row in rows]
 
     def find(self, key: str) -> Entry | None:
         row = self._connection.execute(f"{_SELECT} WHERE key = ?", (key,)).fetchone()

@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from uuid import UUID
@@ -13,6 +14,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from psycopg_pool import AsyncConnectionPool
 
 from infra.acquirer import Booked, HttpAcquirer
 from infra.local.acquirer import serve_acquirer
@@ -273,7 +275,10 @@ def _a_life() -> list[Recorded]:
 
 
 @pytest.mark.servers
-async def test_what_happened_before_is_left_out_wherever_the_moment_falls(database: str, tmp_path: Path) -> None:
+async def test_what_happened_before_is_left_out_wherever_the_moment_falls(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("process_managers.reconciling._EVENTS", 3)
     numbers = count()
     async with open_log(database) as log, serve_acquirer(tmp_path / "ledger") as url, HttpAcquirer(url) as acquirer:
         for number in numbers:
@@ -296,13 +301,67 @@ async def test_every_so_often_a_finding_is_an_alarm_in_the_log(
 ) -> None:
     async with open_log(database) as log, serve_acquirer(tmp_path / "ledger") as url, HttpAcquirer(url) as acquirer:
         await acquirer.authorise(PAYMENT_ID, euros(5), "tok_visa")
-        keeping = asyncio.create_task(keep_reconciling(log.pool, acquirer, lambda: LATER, every=0.05))
+        async with reconciling(database, log.pool, acquirer, lambda: LATER):
+            [alarm, *_] = await eventually(partial(alarms, caplog))
+    assert alarm.startswith(f"Payment {PAYMENT_ID} of order None: charged_without_order")
 
-        async def alarmed() -> list[str]:
-            return [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
 
-        [alarm, *_] = await eventually(alarmed)
+@pytest.mark.servers
+async def test_of_two_that_reconcile_only_one_does_until_it_ends(database: str, tmp_path: Path) -> None:
+    begun: list[str] = []
+
+    def clock(name: str) -> datetime:
+        begun.append(name)
+        return LATER
+
+    async def rounds(name: str) -> bool:
+        return begun.count(name) >= ROUNDS
+
+    async with (
+        open_log(database) as log,
+        serve_acquirer(tmp_path / "ledger") as url,
+        HttpAcquirer(url) as acquirer,
+        AsyncExitStack() as second,
+    ):
+        async with reconciling(database, log.pool, acquirer, partial(clock, "first")):
+            await eventually(partial(rounds, "first"))
+            await second.enter_async_context(reconciling(database, log.pool, acquirer, partial(clock, "second")))
+            begun.clear()
+            await eventually(partial(rounds, "first"))
+            assert "second" not in begun
+        await eventually(partial(rounds, "second"))
+
+
+@pytest.mark.servers
+async def test_what_the_acquirer_did_before_the_time_looked_at_is_no_finding(database: str, tmp_path: Path) -> None:
+    """The order moved today, its payment long ago."""
+    day = timedelta(days=1)
+    async with open_log(database) as log, serve_acquirer(tmp_path / "ledger") as url, HttpAcquirer(url) as acquirer:
+        await acquirer.authorise(PAYMENT_ID, placed().total, "tok_visa")
+        now = datetime.now(UTC)
+        lives = history(placed(), requested(), authorised(), confirmed())
+        moments = [now - 2 * day, now - 2 * day, now - 2 * day, now + 9 * day]
+        past = [each.model_copy(update={"occurred_at": at}) for each, at in zip(lives, moments, strict=True)]
+        await log.appender.append(appending(*past))
+        report = await reconcile(log.pool, acquirer, now=now + 9 * day + timedelta(hours=1))
+    assert (report.payments, report.findings, report.in_flight) == (1, [], [])
+
+
+ROUNDS = 3
+
+
+@asynccontextmanager
+async def reconciling(
+    database: str, pool: AsyncConnectionPool, acquirer: HttpAcquirer, now: Callable[[], datetime]
+) -> AsyncIterator[None]:
+    keeping = asyncio.create_task(keep_reconciling(database, pool, acquirer, now, every=0.05))
+    try:
+        yield
+    finally:
         keeping.cancel()
         with suppress(asyncio.CancelledError):
             await keeping
-    assert alarm.startswith(f"Payment {PAYMENT_ID} of order None: charged_without_order")
+
+
+async def alarms(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
