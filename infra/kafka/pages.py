@@ -40,18 +40,18 @@ class Press:
 
     def fill(self, page: Page, rows: Iterable[Stored], aside: Aside, *, mark: Sequence[Header] = ()) -> None:
         """Put rows on a page, in their order; `mark` is added to their headers."""
-        held: set[UUID] = set(aside.streams)
+        held: dict[UUID, int] = dict(aside.streams)
         for stored in rows:
             if (stored.stream_id, stored.version) in aside.discarded:
                 continue
-            if stored.stream_id in held:
+            if stored.version >= held.get(stored.stream_id, stored.version + 1):
                 page.held.append(stored)
                 continue
             try:
                 page.records.append(self._record(stored, mark))
             except BadRecord as bad:
                 page.poison.append((stored, str(bad)))
-                held.add(stored.stream_id)
+                held[stored.stream_id] = stored.version
             else:
                 page.newest[stored.category] = stored.position
 

@@ -1,7 +1,7 @@
 """Events that cannot be put on Kafka: parked with all that follows in their streams, until a person decides."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
@@ -66,8 +66,8 @@ WHERE kind = 'event' AND consumer = 'relay' AND status = 'retried' AND position 
 class Aside:
     """What the relay must not publish in its turn."""
 
-    streams: frozenset[UUID] = frozenset()
-    """An event of theirs is parked, or released and not published yet, so later ones wait."""
+    streams: Mapping[UUID, int] = field(default_factory=dict)
+    """Versions from which on they wait: that event is parked, or released and not published yet."""
     discarded: frozenset[tuple[UUID, int]] = frozenset()
     """Streams and versions that are never published."""
 
@@ -81,8 +81,12 @@ class Poison:
     async def aside(self) -> Aside:
         async with self._pool.connection() as connection:
             rows = await (await connection.execute(_OPEN)).fetchall()
+        waiting: dict[UUID, int] = {}
+        for stream_id, version, status in rows:
+            if status != "discarded":
+                waiting[stream_id] = min(version, waiting.get(stream_id, version))
         return Aside(
-            frozenset(stream_id for stream_id, _, status in rows if status != "discarded"),
+            waiting,
             frozenset((stream_id, version) for stream_id, version, status in rows if status == "discarded"),
         )
 

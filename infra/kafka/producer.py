@@ -13,7 +13,12 @@ from infra.settings import Settings
 
 _SLICE_SECONDS: Final = 0.5
 """How long one call waits, so that a thread ends soon when it is told to."""
-_PATIENCE_SECONDS: Final = 20.0
+_PATIENCE_SECONDS: Final = 10.0
+_TRANSACTION_MS: Final = 5_000
+_ALLOWANCE_BYTES: Final = 65_536
+_MOST_BATCH_BYTES: Final = 1_000_000
+_MOST_WAITING_KB: Final = 65_536
+"""Of memory; with more, `produce` waits."""
 _FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH})  # noqa: SLF001 - its public name
 
 Place = tuple[str, int]
@@ -51,9 +56,13 @@ class TransactionalProducer:
                 **client_settings(settings),
                 "transactional.id": transactional_id,
                 # Short, because readers of committed records wait for an abandoned transaction.
-                "transaction.timeout.ms": 10_000,
-                "message.timeout.ms": 10_000,
-                "message.max.bytes": most_bytes,
+                "transaction.timeout.ms": _TRANSACTION_MS,
+                "message.timeout.ms": _TRANSACTION_MS,
+                "socket.timeout.ms": _TRANSACTION_MS - 500,
+                # More than a record takes with its key and headers: the topic itself says what is too large.
+                "message.max.bytes": most_bytes + _ALLOWANCE_BYTES,
+                "batch.size": min(most_bytes, _MOST_BATCH_BYTES),
+                "queue.buffering.max.kbytes": _MOST_WAITING_KB,
                 "linger.ms": 0,
                 "compression.type": "lz4",
                 "partitioner": "murmur2_random",
@@ -79,8 +88,8 @@ class TransactionalProducer:
         self._failure, self._unsure = None, False
         with _translated():
             self._producer.begin_transaction()
-            for topic, value, key, headers in records:
-                self._producer.produce(topic, value, key, headers=headers, on_delivery=self._delivered)  # type: ignore[arg-type]
+            for record in records:
+                self._produce(record)
             self._drain()
             if self._anew is not None:
                 raise Interrupted(f"the topic {self._anew} begins anew")
@@ -98,6 +107,19 @@ class TransactionalProducer:
         with suppress(KafkaException, SystemError):
             self._producer.purge()
         del self._producer
+
+    def _produce(self, record: Record) -> None:
+        topic, value, key, headers = record
+        until = monotonic() + _PATIENCE_SECONDS
+        while self._failure is None:
+            try:
+                self._producer.produce(topic, value, key, headers=headers, on_delivery=self._delivered)  # type: ignore[arg-type]
+            except BufferError:
+                if self._is_enough(until):
+                    raise Interrupted("records were not taken in time") from None
+                self._producer.poll(_SLICE_SECONDS)
+            else:
+                return
 
     def _drain(self) -> None:
         until = monotonic() + _PATIENCE_SECONDS

@@ -16,6 +16,7 @@ from infra.settings import Settings
 from schemas.base import Category
 
 TIMEOUT_SECONDS: Final = 10.0
+_ENOUGH_REPLICAS: Final = 3
 _LOOK_SECONDS: Final = 0.05
 _quiet: Final = logging.getLogger("librdkafka")
 
@@ -62,20 +63,19 @@ def create_missing(
         known = admin.list_topics(timeout=seconds).topics
         missing = [name for name in topics_of(settings).values() if name not in known]
         if missing:
-            # Facts are kept for ever, whatever the broker does by default.
-            topics = [
-                NewTopic(
-                    name,
-                    settings.topic_partitions,
-                    settings.topic_replication,
-                    config={"retention.ms": "-1", **(config or {})},
-                )
-                for name in missing
-            ]
+            topics = [new_topic(settings, name, config or {}) for name in missing]
             _settle(admin.create_topics(topics, request_timeout=seconds, operation_timeout=seconds).values())
             _wait_for(admin, missing, seconds)
     except KafkaException as error:
         raise KafkaUnreachable(f"Kafka at {settings.kafka_servers} cannot be used: {reason(error)}") from error
+
+
+def new_topic(settings: Settings, name: str, config: Mapping[str, str]) -> NewTopic:
+    """Facts are kept for ever, and on two brokers before they count where there are enough to do without one."""
+    told = {"retention.ms": "-1"}
+    if settings.topic_replication >= _ENOUGH_REPLICAS:
+        told["min.insync.replicas"] = "2"
+    return NewTopic(name, settings.topic_partitions, settings.topic_replication, config={**told, **config})
 
 
 def topics_of(settings: Settings) -> dict[Category, str]:

@@ -3,7 +3,8 @@
 import pytest
 
 from infra.kafka.tails import describe
-from infra.kafka.topics import KafkaUnreachable, create_missing, ensure_topics, topics_of
+from infra.kafka.topics import KafkaUnreachable, create_missing, ensure_topics, new_topic, topics_of
+from infra.settings import Settings
 from tests.infra.kafka.relaying import a_place
 
 
@@ -26,3 +27,10 @@ def test_a_broker_that_is_away_is_told() -> None:
     settings = a_place("postgresql://unused", "redis://unused", "127.0.0.1:1").settings
     with pytest.raises(KafkaUnreachable, match=r"127\.0\.0\.1:1"):
         create_missing(settings, seconds=0.5)
+
+
+@pytest.mark.parametrize(("replicas", "written"), [(1, None), (2, None), (3, "2"), (5, "2")])
+def test_with_three_replicas_two_have_written_what_counts(replicas: int, written: str | None) -> None:
+    config = new_topic(Settings(topic_replication=replicas), "orderflow.order", {}).config or {}
+    assert config.get("min.insync.replicas") == written
+    assert config["retention.ms"] == "-1"
