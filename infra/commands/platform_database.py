@@ -13,23 +13,24 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from pydantic import SecretStr
 
 from infra.commands.failure import UNREACHABLE, Failure
-from infra.commands.where import dsn_of, ready_of
+from infra.commands.where import servers_of
 from infra.settings import Settings
 
 _OPTIONS: Final = "-c lock_timeout=10000 -c statement_timeout=60000"
 _CONNECT_SECONDS: Final = 5.0
 
 
-def settings_of(dsn: str | None, data: Path | None) -> Settings:
+def settings_of(dsn: str | None, data: Path | None, settings: Settings | None = None) -> Settings:
     """Give the settings with the database, and with the neighbours of a running platform when it is that one's."""
-    settings = Settings()
-    found = dsn_of(dsn, data, settings)
-    known: dict[str, object] = {"postgres_dsn": SecretStr(found)}
-    ready = None if dsn else ready_of(None, settings)
-    if ready and ready.postgres_dsn == found:
-        known |= {"redis_url": SecretStr(ready.redis_url), "acquirer_url": ready.acquirer_url}
+    settings = settings or Settings()
+    known = {"postgres_dsn": dsn} if dsn else servers_of(data, settings)
     chosen = settings.model_fields_set - {"postgres_dsn"}
-    return settings.model_copy(update={name: value for name, value in known.items() if name not in chosen})
+    update = {
+        name: SecretStr(value) if isinstance(getattr(settings, name), SecretStr) else value
+        for name, value in known.items()
+        if name not in chosen
+    }
+    return settings.model_copy(update=update)
 
 
 @asynccontextmanager

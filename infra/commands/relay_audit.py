@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from infra.commands.failure import UNREACHABLE, Failure
-from infra.commands.where import dsn_of
+from infra.commands.platform_database import settings_of
 from infra.kafka.audit import Connection, Fault, Findings, audit
 from infra.kafka.lease import RELAY
 from infra.kafka.producer import Interrupted
@@ -59,10 +59,11 @@ class Audited:
 
 def carry_out(order: Order, settings: Settings) -> Audited:
     """Show a bar on stderr while it takes its time; raises Failure."""
+    settings = settings_of(order.dsn, order.data, settings)
     if order.kafka:
         settings = settings.model_copy(update={"kafka_servers": order.kafka})
     try:
-        with psycopg.connect(dsn_of(order.dsn, order.data, settings), autocommit=True) as connection:
+        with psycopg.connect(settings.postgres_dsn.get_secret_value(), autocommit=True) as connection:
             return _carry_out(order, settings, connection)
     except psycopg.OperationalError as lost:
         raise Failure("The event log cannot be reached. Is its platform running?", UNREACHABLE) from lost

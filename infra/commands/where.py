@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.commands.failure import FAILED, UNREACHABLE, Failure
-from infra.local.ready import Ready, newest_running, read
-from infra.local.servers import LocalServers
+from infra.local.kept_servers import kept_in, owner_of
+from infra.local.postgres import SOCKET_STEM
+from infra.local.ready import Ready, all_running, newest_running, read
+from infra.local.servers import LocalServers, socket_folder
 from infra.settings import Settings
 
 NOWHERE = "No running platform was found. Start one with `orderflow up`, or name one with --ready-file."
@@ -65,14 +67,42 @@ def data_of(data: Path | None, ready_file: Path | None, settings: Settings) -> P
 
 def dsn_of(dsn: str | None, data: Path | None, settings: Settings) -> str:
     """Give the database to read: named, or that of a local platform."""
-    if dsn:
-        return dsn
-    if data is None and "postgres_dsn" in settings.model_fields_set:
-        return settings.postgres_dsn.get_secret_value()
+    return dsn or _own(data, settings) or servers_of(data, settings)["postgres_dsn"]
+
+
+def servers_of(data: Path | None, settings: Settings) -> dict[str, str]:
+    """Give a database and what is known of the servers beside it, by the names of their settings."""
+    own = _own(data, settings)
     folder = data or settings.data_dir
-    if folder:
-        return LocalServers(folder).postgres_dsn
+    if folder and not own:
+        return _servers_in(folder.expanduser().absolute(), settings)
     ready = ready_of(None, settings)
-    if ready is None:
-        raise Failure("Name a database with --dsn or a data folder with --data, or start `orderflow up`.", FAILED)
-    return ready.postgres_dsn
+    if ready and own in (None, ready.postgres_dsn):
+        return _servers_beside(ready)
+    if own:
+        return {"postgres_dsn": own}
+    raise Failure("Name a database with --dsn or a data folder with --data, or start `orderflow up`.", FAILED)
+
+
+def _own(data: Path | None, settings: Settings) -> str | None:
+    named = data is None and "postgres_dsn" in settings.model_fields_set
+    return settings.postgres_dsn.get_secret_value() if named else None
+
+
+def _servers_in(folder: Path, settings: Settings) -> dict[str, str]:
+    """Ask whoever runs them; when it does not say so here, its socket tells that PostgreSQL is there, and its port."""
+    for ready in all_running(settings.run_dir):
+        if ready.data_dir.resolve() == folder.resolve():
+            return _servers_beside(ready)
+    kept = kept_in(folder)
+    if kept and (kept.kind == "docker" or kept.pid == owner_of(folder)) and "postgres_dsn" in kept.urls:
+        return kept.urls
+    dsn = LocalServers(folder).postgres_dsn
+    for socket in socket_folder(folder).glob(f"{SOCKET_STEM}.*[0-9]"):
+        return {"postgres_dsn": f"{dsn}&port={socket.suffix[1:]}"}
+    return {"postgres_dsn": dsn}
+
+
+def _servers_beside(ready: Ready) -> dict[str, str]:
+    names = ("postgres_dsn", "redis_url", "kafka_servers", "rabbitmq_url", "acquirer_url")
+    return ready.model_dump(include=set(names), exclude_none=True)

@@ -8,7 +8,8 @@ from typing import Final
 from infra.http import LOOPBACK
 from infra.local.child import START_SECONDS, Child, Launcher, ServerFailed, explain, inside_wheel, remove
 
-SOCKET_NAME = ".s.PGSQL.5432"
+SOCKET_STEM: Final = ".s.PGSQL"
+SOCKET_NAME = f"{SOCKET_STEM}.5432"
 
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",

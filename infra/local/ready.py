@@ -87,10 +87,15 @@ def read(file: Path) -> Ready | None:
 
 def newest_running(run_dir: Path) -> Ready | None:
     """Give the platform that was started last and still runs."""
+    return next(all_running(run_dir), None)
+
+
+def all_running(run_dir: Path) -> Iterator[Ready]:
+    """Give the platforms that run, the newest first."""
     folder = run_dir.expanduser()
     files = sorted(folder.glob("[0-9]*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
     found = (read(file) for file in files)
-    return next((ready for ready in found if ready is not None and is_running(ready.pid)), None)
+    yield from (ready for ready in found if ready is not None and is_running(ready.pid))
 
 
 def is_running(pid: int) -> bool:
