@@ -35,8 +35,9 @@ def up(
     from infra.local import docker as containers
     from infra.local.child import ServerFailed
     from infra.local.cluster_servers import SERVERS
-    from infra.local.keeping import brought, folder_of, running_in, up_native
+    from infra.local.keeping import brought, docker_in, folder_of, up_native
     from infra.local.keeping import status as status_of
+    from infra.local.kept_servers import keeper_of
     from infra.settings import Settings
 
     settings = Settings()
@@ -45,7 +46,9 @@ def up(
         _check(name, url)
     more = {"wal_level": "logical"} if wal_logical else {}
     try:
-        if running_in(folder) is not None:
+        if kept := docker_in(folder):
+            containers.up_again(folder, kept)
+        elif keeper_of(folder) is not None:
             typer.echo("The servers run already.", err=True)
         elif names := [name for name in SERVERS if name not in yours]:
             if docker is True and not containers.works():

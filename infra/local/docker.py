@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -54,20 +54,35 @@ def up_docker(folder: Path, names: Collection[str], postgres_settings: Mapping[s
     services = [SERVICE_OF[name] for name in names]
     addresses = addresses_in(folder, list(SERVICE_OF.values()), ("postgres", "valkey", "rabbitmq"))
     write_whole(folder / ENVIRONMENT_NAME, environment_of(addresses, postgres_settings))
-    # Its progress is what a person wants to see, and standard output is for the answer.
-    done = subprocess.run(compose(folder, "up", "-d", "--wait", *services), stdout=2, check=False)  # noqa: S603
-    if done.returncode != 0:
-        raise ServerFailed("Docker could not start the servers; it said why above. Try `--native` without Docker.")
+    _up(folder, services)
     kept = KeptServers(kind="docker", pid=0, started="", urls=_urls(addresses, names))
     write_whole(file_in(folder), kept.model_dump_json(indent=2) + "\n")
     return kept
 
 
+def up_again(folder: Path, kept: KeptServers) -> None:
+    """Start what is not there any more, at the same addresses, and return when all are healthy."""
+    _up(folder, [SERVICE_OF[name] for name in SERVICE_OF if SETTING_OF[name] in kept.urls])
+
+
+def _up(folder: Path, services: Sequence[str]) -> None:
+    if not _shown(compose(folder, "up", "-d", "--wait", *services)):
+        raise ServerFailed("Docker could not start the servers; it said why above. Try `--native` without Docker.")
+
+
 def down_docker(folder: Path) -> None:
     """Remove the containers; the volumes with the data stay."""
-    if subprocess.run(compose(folder, "down"), stdout=2, check=False).returncode != 0:  # noqa: S603
+    if not _shown(compose(folder, "down")):
         raise ServerFailed("Docker could not stop the servers; it said why above.")
     file_in(folder).unlink(missing_ok=True)
+
+
+def _shown(command: list[str]) -> bool:
+    """Let a person see its progress; standard output is for the answer."""
+    try:
+        return subprocess.run(command, stdout=2, check=False).returncode == 0  # noqa: S603
+    except OSError as missing:
+        raise ServerFailed("Docker keeps these servers, but there is no `docker` on the PATH.") from missing
 
 
 def pids_of_docker(folder: Path) -> dict[str, int]:
@@ -83,7 +98,10 @@ def pids_of_docker(folder: Path) -> dict[str, int]:
 
 
 def _output(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    except OSError:
+        return ""
     return done.stdout.strip() if done.returncode == 0 else ""
 
 

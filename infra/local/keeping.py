@@ -50,10 +50,13 @@ def _url_in(settings: Settings, name: str) -> str:
 
 def running_in(folder: Path) -> KeptServers | None:
     """Give what runs in the folder, kept by a process or by Docker; raises ServerFailed when it is another's."""
+    return docker_in(folder) or keeper_of(folder)
+
+
+def docker_in(folder: Path) -> KeptServers | None:
+    """Give what Docker was told to keep; whether it still does, only Docker knows."""
     kept = kept_in(folder)
-    if kept is not None and kept.kind == "docker" and owner_of(folder) is None:
-        return kept
-    return keeper_of(folder)
+    return kept if kept is not None and kept.kind == "docker" and owner_of(folder) is None else None
 
 
 def up_native(folder: Path, names: Collection[str], postgres_settings: Mapping[str, str]) -> KeptServers:
@@ -97,8 +100,7 @@ def _ready(folder: Path) -> bool:
 
 def down(folder: Path) -> bool:
     """Stop what runs in the folder and wait for it; False when nothing did. The data stays."""
-    kept = kept_in(folder)
-    if kept is not None and kept.kind == "docker" and owner_of(folder) is None:
+    if docker_in(folder) is not None:
         down_docker(folder)
         return True
     if owner_of(folder) is None:

@@ -117,6 +117,7 @@ def test_a_container_for_each_server_is_pinned_guarded_and_local() -> None:
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert service["healthcheck"]["test"]
+        assert (service["healthcheck"]["start_interval"], service["healthcheck"]["interval"]) == ("3s", "60s")
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
         assert all(volume.partition(":")[0] in COMPOSE["volumes"] for volume in service["volumes"])
 

@@ -293,3 +293,13 @@ def test_a_missing_program_is_named_with_its_remedy(home: Path) -> None:
     assert without.stderr == (
         "The program java is missing. Install it with `sudo apt-get install openjdk-17-jre-headless`.\n"
     )
+
+
+def test_what_docker_keeps_is_asked_of_docker_and_not_of_the_file(home: Path) -> None:
+    folder = home / "contained"
+    folder.mkdir()
+    urls = {"redis_url": "redis://127.0.0.1:1/0"}
+    (folder / "servers.json").write_text(KeptServers(kind="docker", pid=0, started="", urls=urls).model_dump_json())
+    asked = run(home, "up", "--data", str(folder), PATH=str(home))
+    assert asked.returncode == 1
+    assert asked.stderr == "Docker keeps these servers, but there is no `docker` on the PATH.\n"
