@@ -17,7 +17,7 @@ def app() -> typer.Typer:
     Only the command that was asked for is imported, if there is one of that name.
     """
     commands = typer.Typer(
-        help="An event-sourced order platform on one machine. Start with `orderflow up`.",
+        help="An event-sourced order platform, on one machine or on many. Start with `orderflow up`.",
         epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by the platform, 4 no platform reached.",
         no_args_is_help=True,
         add_completion=False,

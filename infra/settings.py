@@ -28,7 +28,7 @@ class Settings(BaseSettings):
         default="embedded", description="embedded: one process with its own servers; cluster: separate processes."
     )
     data_dir: Path | None = Field(
-        default=None, description="Where the embedded servers keep their data; without it, a folder that is removed."
+        default=None, description="Where servers of our own keep their data; without it, a folder that is removed."
     )
     postgres_dsn: SecretStr = Field(
         default=SecretStr("postgresql://orderflow@127.0.0.1:5432/orderflow"),

@@ -11,7 +11,7 @@ import uvloop
 from pydantic import SecretStr
 
 from infra.http import LOOPBACK
-from infra.local.cluster_servers import KAFKA, POSTGRESQL, RABBITMQ, VALKEY, ClusterServers
+from infra.local.cluster_servers import SETTING_OF, ClusterServers
 from infra.local.data_folder import data_folder
 from infra.local.opening import Options, Shop, migrate, prepared, ready_of
 from infra.local.ports import chosen_ports, fixed_ports
@@ -28,13 +28,6 @@ STOP_SECONDS: Final = 25.0
 LOOK_SECONDS: Final = 1.0
 MOST_CONNECTIONS: Final = 150
 """More than all processes may hold together."""
-SETTING_OF: Final[Mapping[str, str]] = {
-    KAFKA: "kafka_servers",
-    RABBITMQ: "rabbitmq_url",
-    POSTGRESQL: "postgres_dsn",
-    VALKEY: "redis_url",
-}
-"""A server that a setting names is somebody else's, and is not started."""
 
 
 def up_cluster(settings: Settings, options: Options, screen: Screen) -> None:

@@ -42,6 +42,7 @@ SETTING_OF: Final[Mapping[str, str]] = {
     POSTGRESQL: "postgres_dsn",
     VALKEY: "redis_url",
 }
+"""A server that a setting names is somebody else's, and is not started."""
 LONGEST_PAUSE: Final = 10.0
 CALM_SECONDS: Final = 60.0
 """A server that ran for so long is started again without a pause."""
