@@ -1,21 +1,19 @@
-"""The services that fulfil orders: the process with its timer, and the two workers."""
+"""The services that fulfil orders: the process with its timer, and the two workers.
+
+A worker's imports are its own, because each may run in a process of its own.
+"""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from infra.acquirer import HttpAcquirer
 from infra.runtime import NotStarted, Runtime
 from infra.settings import Settings
-from infra.smtp import Smtp
 from infra.stopping import stop
 from process_managers.deadlines import keep_time
 from process_managers.order_fulfilment import Deadlines
-from process_managers.reconciling import keep_reconciling
 from process_managers.runner import subscription
-from process_managers.workers.notification import NotificationWorker
-from process_managers.workers.payment import PaymentWorker
 
 _PAYMENTS_AT_ONCE: Final = 32
 _MAILS_AT_ONCE: Final = 8
@@ -39,6 +37,10 @@ async def payment_worker(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
     """Consume payment commands; raises NotStarted without `acquirer_url`."""
     if not runtime.settings.acquirer_url:
         raise NotStarted("Payments need an acquirer: set ORDERFLOW_ACQUIRER_URL.")
+    from infra.acquirer import HttpAcquirer  # noqa: PLC0415  # see above
+    from process_managers.reconciling import keep_reconciling  # noqa: PLC0415
+    from process_managers.workers.payment import PaymentWorker  # noqa: PLC0415
+
     async with HttpAcquirer(runtime.settings.acquirer_url) as acquirer:
         worker = PaymentWorker(runtime.pool, acquirer, now=_now)
         runtime.bus.consume("payments.work", worker.handle, concurrency=_PAYMENTS_AT_ONCE)
@@ -57,6 +59,9 @@ async def payment_worker(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
 @asynccontextmanager
 async def notification_worker(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
     """Consume the commands to tell customers."""
+    from infra.smtp import Smtp  # noqa: PLC0415  # see above
+    from process_managers.workers.notification import NotificationWorker  # noqa: PLC0415
+
     settings = runtime.settings
     smtp = Smtp(settings.smtp_host, settings.smtp_port)
     worker = NotificationWorker(runtime.pool, runtime.log, smtp, sender=settings.mail_from)
