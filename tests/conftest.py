@@ -12,10 +12,12 @@ import pytest
 import redis
 from hypothesis import settings
 from psycopg import sql
+from xdist.remote import Producer
 
 from infra.local.cluster_servers import KAFKA, RABBITMQ, ClusterServers
 from infra.local.servers import LocalServers
 from infra.migrate import migrate
+from tests.sharing import Sharing
 
 settings.register_profile("dev", deadline=None, print_blob=True)
 settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True, database=None)
@@ -25,6 +27,11 @@ REDIS_NUMBERS = range(1, 64)
 SERVERS = {"servers", "kafka_servers", "rabbitmq"}
 HOSTS_AT_ONCE = 8
 """Making virtual hosts takes most of its time to get there."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:
+    return Sharing(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -16,13 +16,9 @@ PROFILES = ("embedded", "cluster")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker runs all of a profile, so that one platform of it is enough."""
     for item in items:
-        if isinstance(item, pytest.Function) and Path(__file__).parent in item.path.parents:
-            told = getattr(item, "callspec", None)
-            profile = told.params.get("profile", "embedded") if told else "embedded"
+        if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.acceptance)
-            item.add_marker(pytest.mark.xdist_group(f"acceptance-{profile}"))
 
 
 @pytest.fixture(scope="session", params=["running"] if KNOWN else PROFILES)

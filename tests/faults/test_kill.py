@@ -22,7 +22,7 @@ from tests.faults.load import Crowd
 from tests.faults.platform import Platform
 from tests.running import Up, start, until
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 SEED: Final = int(os.environ.get("ORDERFLOW_TEST_SEED", "20261"))
 PATIENT: Final = {"ORDERFLOW_STOCK_DEADLINE": "600", "ORDERFLOW_PAYMENT_DEADLINE": "600"}

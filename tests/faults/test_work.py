@@ -18,7 +18,7 @@ from tests.faults.load import Crowd
 from tests.faults.platform import Platform
 from tests.running import running
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(120), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
 
 WORK_SECONDS = 4.0
 FOLLOWERS = 3

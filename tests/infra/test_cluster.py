@@ -16,7 +16,7 @@ from infra.local.outside import OUTSIDE
 from infra.roles import ROLES
 from tests.running import Up, command, environment, running, until
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300), pytest.mark.xdist_group("cluster")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from infra.local.kept_servers import KeptServers, keeper_of
 from infra.settings import Settings
 from tests.running import command, environment, until
 
-pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("kept-servers"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
 NAMES = {"PostgreSQL", "Valkey", "Kafka", "RabbitMQ"}
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
