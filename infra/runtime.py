@@ -24,6 +24,10 @@ from infra.subscription import Subscriptions
 _TRANSACTION_TIMEOUT_SINCE: Final = 170_000
 
 
+_CLUSTER_PACE_SECONDS: Final = 0.01
+"""Of several processes that read the log, none needs each commit by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """The connections of a process. Background work of a service goes into `tasks`: one failure ends the process."""
@@ -94,11 +98,12 @@ async def open_runtime(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIte
         redis = await stack.enter_async_context(Redis.from_url(settings.redis_url.get_secret_value()))
         signals = await stack.enter_async_context(Signals(dsn))
         log = EventLog(pool)
-        feed = await stack.enter_async_context(Feed(log, signals))
         if settings.profile == "embedded":
+            feed = await stack.enter_async_context(Feed(log, signals))
             subscriptions: Subscriptions = LogSubscriptions(pool, signals, feed)
             bus: Bus = OutboxBus(pool, signals)
         else:
+            feed = await stack.enter_async_context(Feed(log, signals, pace=_CLUSTER_PACE_SECONDS))
             subscriptions = _kafka_subscriptions(settings, pool, signals, log)
             bus = _rabbit_bus(settings)
         yield Runtime(settings, pool, signals, log, feed, subscriptions, bus, redis, tasks)
