@@ -121,6 +121,11 @@ class Settings(BaseSettings):
         description="Seconds between comparisons of the acquirer's ledger with the payments here; 0 makes none.",
     )
     smtp_host: str = Field(default="127.0.0.1", description="The host mail is sent to.")
+    smtp_user: str | None = Field(default=None, description="Who logs in at the mail server; nobody without it.")
+    smtp_password: SecretStr | None = Field(default=None, description="The password of that user.")
+    smtp_tls: Literal["none", "starttls", "tls"] | None = Field(
+        default=None, description="How mail is guarded on its way; without it, by STARTTLS where the server offers it."
+    )
     mail_from: str = Field(default="orders@orderflow.example", description="The sender of every notification.")
 
     deadline_grace: Seconds = Field(

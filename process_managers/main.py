@@ -63,7 +63,8 @@ async def notification_worker(runtime: Runtime) -> AsyncIterator[Mapping[str, st
     from process_managers.workers.notification import NotificationWorker  # noqa: PLC0415
 
     settings = runtime.settings
-    smtp = Smtp(settings.smtp_host, settings.smtp_port)
+    password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
+    smtp = Smtp(settings.smtp_host, settings.smtp_port, settings.smtp_user, password, settings.smtp_tls)
     worker = NotificationWorker(runtime.pool, runtime.log, smtp, sender=settings.mail_from)
     runtime.bus.consume("notifications.work", worker.handle, concurrency=_MAILS_AT_ONCE)
     yield {}

@@ -98,6 +98,8 @@ def prepared(settings: Settings, folder: Path) -> Settings:
         "data_dir": folder,
         "jwks_file": jwks,
         "cursor_secret": SecretStr(secret),
+        # The mail catcher knows nobody.
+        **dict.fromkeys(("smtp_user", "smtp_password", "smtp_tls")),
         "console_tenant": settings.console_tenant or (TENANT if settings.host in LOOPBACK_NAMES else None),
     }
     return settings.model_copy(update=found)

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from infra.local.mail_catcher import MailCatcher, catch_mail
 from infra.smtp import MailNotTaken, Smtp
@@ -19,6 +20,7 @@ from schemas.commands import NotifyCustomer, Sent
 from tests.appending import OpenLog, appending, open_log
 from tests.command_examples import confirm, sent
 from tests.examples import ORDER_ID, confirmed, history, placed
+from tests.waiting import eventually
 
 SENDER = "orders@orderflow.example"
 
@@ -129,6 +131,49 @@ async def test_a_refused_mail_does_not_say_whom_it_was_for(caught: MailCatcher) 
         await Smtp("127.0.0.1", caught.smtp_port).send(huge)
     assert "ana@example.com" not in str(refused.value)
     assert refused.value.__cause__ is None
+
+
+async def test_the_user_of_the_mail_server_logs_in() -> None:
+    asked: list[LoginPassword] = []
+    taken: list[bytes] = []
+
+    class Taking:
+        async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+            taken.append(envelope.original_content or b"")
+            return "250 OK"
+
+    def knows(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, login: object) -> AuthResult:
+        assert isinstance(login, LoginPassword)
+        asked.append(login)
+        return AuthResult(success=login.password == b"secret")
+
+    sessions: list[SMTP] = []
+
+    def session() -> SMTP:
+        sessions.append(SMTP(Taking(), authenticator=knows, auth_require_tls=False))
+        return sessions[-1]
+
+    async def over() -> bool:
+        return all(each.transport is None for each in sessions)
+
+    async with await asyncio.get_running_loop().create_server(session, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        await Smtp("127.0.0.1", port, "shop", "secret", "none").send(a_mail())
+        with pytest.raises(MailNotTaken):
+            await Smtp("127.0.0.1", port, "shop", "wrong", "none").send(a_mail())
+        with pytest.raises(MailNotTaken):
+            await Smtp("127.0.0.1", port, "shop", "secret").send(a_mail())
+        await eventually(over)
+    assert {(login.login, login.password) for login in asked} == {(b"shop", b"secret"), (b"shop", b"wrong")}
+    assert len(taken) == 1
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+async def test_mail_that_is_to_be_guarded_is_never_sent_in_the_clear(
+    caught: MailCatcher, tls: Literal["starttls", "tls"]
+) -> None:
+    with pytest.raises(MailNotTaken):
+        await Smtp("127.0.0.1", caught.smtp_port, tls=tls).send(a_mail())
 
 
 async def test_caught_mail_is_listed_newest_first_and_by_address(caught: MailCatcher) -> None:
