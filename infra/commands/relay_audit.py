@@ -15,6 +15,7 @@ from infra.kafka.lease import RELAY
 from infra.kafka.producer import Interrupted
 from infra.kafka.repair import repair
 from infra.kafka.topics import KafkaUnreachable
+from infra.local.ready import all_running
 from infra.settings import Settings
 
 _FAULTS: Final[tuple[Fault, ...]] = ("missing", "duplicated", "out_of_order", "foreign")
@@ -59,9 +60,7 @@ class Audited:
 
 def carry_out(order: Order, settings: Settings) -> Audited:
     """Show a bar on stderr while it takes its time; raises Failure."""
-    settings = settings_of(order.dsn, order.data, settings)
-    if order.kafka:
-        settings = settings.model_copy(update={"kafka_servers": order.kafka})
+    settings = with_kafka(settings_of(order.dsn, order.data, settings), order.kafka)
     try:
         with psycopg.connect(settings.postgres_dsn.get_secret_value(), autocommit=True) as connection:
             return _carry_out(order, settings, connection)
@@ -71,6 +70,16 @@ def carry_out(order: Order, settings: Settings) -> Audited:
         raise Failure("That database has not the newest schema. Run `orderflow migrate` for it first.") from missing
     except (KafkaUnreachable, Interrupted) as lost:
         raise Failure(f"Kafka at {settings.kafka_servers} did not do it: {lost}.", UNREACHABLE) from lost
+
+
+def with_kafka(settings: Settings, named: str | None) -> Settings:
+    """Choose a Kafka; never another one than where a platform that runs on the database has its topics."""
+    dsn = settings.postgres_dsn.get_secret_value()
+    its = next((ready.kafka_servers for ready in all_running(settings.run_dir) if ready.postgres_dsn == dsn), None)
+    chosen = named or (settings.kafka_servers if "kafka_servers" in settings.model_fields_set else None)
+    if its and chosen and chosen != its:
+        raise Failure(f"The topics of that database are on {its}, not on {chosen}.")
+    return settings.model_copy(update={"kafka_servers": chosen or its or settings.kafka_servers})
 
 
 def _carry_out(order: Order, settings: Settings, connection: Connection) -> Audited:
