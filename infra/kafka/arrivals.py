@@ -37,20 +37,33 @@ class Line:
 
     def __init__(self, patience: Patience) -> None:
         self.patience = patience
-        self.joined = False
         self.joins = 0
         """How often the group has given this process its share of the partitions."""
+        self._has_share = False
+        self._answers = True
         self._silent_since: float | None = None
 
+    @property
+    def joined(self) -> bool:
+        """Kafka brings the events, as far as anybody knows."""
+        return self._has_share and self._answers
+
     def share_given(self) -> None:
-        self.joined = True
+        self._has_share = True
         self.joins += 1
         self._silent_since = None
 
     def lost(self) -> None:
-        self.joined = False
+        self._has_share = False
+
+    def looked(self, *, answers: bool) -> None:
+        """Tell whether Kafka answers: a group notices only late that it does not."""
+        self._answers = answers
 
     def heard(self) -> None:
+        self._silent_since = None
+
+    def nothing_missed(self) -> None:
         self._silent_since = None
 
     def missed(self) -> None:
@@ -59,6 +72,33 @@ class Line:
             self._silent_since = monotonic() - self.patience.hole
         elif monotonic() - self._silent_since >= self.patience.silence:
             raise KafkaSilent(f"Nothing came from Kafka for {self.patience.silence:g} s that it should have brought.")
+
+
+class Hole:
+    """The first event that is not applied, and since when it is the same one."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._position: int | None = None
+        self._since = 0.0
+
+    def look(self, position: int | None) -> bool:
+        """Say whether this event has been missing for as long as the line may take for one."""
+        now = monotonic()
+        if position is None or position != self._position:
+            if self._position is not None:
+                self._line.nothing_missed()  # it came, to this process or to another one
+            self._position, self._since = position, now
+            return False
+        if now - self._since < self._line.patience.hole:
+            return False
+        self._since = now
+        return True
+
+    def missed(self) -> None:
+        """Tell that the log has to bring it. Raises KafkaSilent."""
+        self._position = None
+        self._line.missed()
 
 
 class Arrivals:
@@ -85,8 +125,7 @@ class Arrivals:
         self._position = 0
         self.reads_log = True
         """It is catching up, or Kafka is away; otherwise Kafka brings the events."""
-        self._undone: int | None = None
-        self._undone_since = 0.0
+        self._hole = Hole(line)
 
     @property
     def name(self) -> str:
@@ -141,16 +180,11 @@ class Arrivals:
         return reach
 
     async def _is_hole(self, reach: Reach) -> bool:
-        now = monotonic()
-        if reach.undone is None or reach.undone != self._undone:
-            self._undone, self._undone_since = reach.undone, now
+        if not self._hole.look(reach.undone) or reach.undone is None:
             return False
-        if now - self._undone_since < self._line.patience.hole:
-            return False
-        self._undone_since = now
         async with self._pool.connection() as connection:
             if reach.undone > await relay_position(connection):
                 return False
         _log.warning("%s: Kafka has not brought position %d: reading on from the log", self.name, reach.undone)
-        self._line.missed()
+        self._hole.missed()
         return True

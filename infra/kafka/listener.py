@@ -10,13 +10,15 @@ from faust.types import Message
 from infra.kafka.arrivals import Arrivals, Line
 from infra.kafka.faust_app import FaustFailed, faust_app, run_app
 from infra.kafka.inbox import Arrival
+from infra.kafka.presence import until_back
 from infra.kafka.records import BadRecord, stored_of, topic_of
 from infra.kafka.topics import KafkaUnreachable, ensure_topics
 from infra.settings import Settings
+from infra.stopping import stop
 from schemas.base import Category
 
 _FIRST_PAUSE_SECONDS: Final = 0.5
-_LONGEST_PAUSE_SECONDS: Final = 4.0
+_LONGEST_PAUSE_SECONDS: Final = 1.0
 _log: Final = logging.getLogger(__name__)
 
 
@@ -29,7 +31,7 @@ class Listener:
         """Records that were no events."""
 
     async def run(self) -> None:
-        """Run one application after another until cancelled."""
+        """Run one application after another until cancelled; one that has lived through an outage is replaced."""
         pause = _FIRST_PAUSE_SECONDS
         while True:
             joins = self._line.joins
@@ -54,7 +56,17 @@ class Listener:
             await self._hand_out(message, lambda: message.ack(app.consumer))
 
         app = faust_app(self._settings, group, topics, receive, self._line.share_given)
-        await run_app(app)
+        running = asyncio.create_task(run_app(app), name="kafka:app")
+        watching = asyncio.create_task(until_back(self._settings, self._line), name="kafka:watch")
+        try:
+            await asyncio.wait([running, watching], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._line.lost()
+            await stop([running, watching])
+        if running.done() and not running.cancelled() and (failure := running.exception()):
+            raise failure
+        if not watching.cancelled() and (failure := watching.exception()):
+            raise failure
 
     async def _hand_out(self, message: Message, acknowledge: Callable[[], object]) -> None:
         try:

@@ -34,7 +34,7 @@ _LOOK_SECONDS: Final = 1.0
 _TOPICS_SECONDS: Final = 5.0
 _STORE_SECONDS: Final = 0.1
 _FIRST_PAUSE_SECONDS: Final = 0.2
-_LONGEST_PAUSE_SECONDS: Final = 2.0
+_LONGEST_PAUSE_SECONDS: Final = 1.0
 _OUTAGES: Final = (*DATABASE_OUTAGES, KafkaUnreachable, Interrupted, LeaseLost)
 _log: Final = logging.getLogger(__name__)
 

@@ -1,11 +1,10 @@
 """One relay while it holds the lease: knows how far the topics are, and is the only one who may write to them."""
 
-import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from threading import Event
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 from psycopg_pool import AsyncConnectionPool
 
@@ -13,11 +12,10 @@ from infra.event_log import Stored
 from infra.kafka.lease import Reached
 from infra.kafka.producer import Interrupted, Record, TransactionalProducer
 from infra.kafka.tails import Tails, Topics, describe, read_tails
+from infra.kafka.threads import in_thread
 from infra.kafka.topics import create_missing, topics_of
 from infra.settings import Settings
 from schemas.base import Category
-
-T = TypeVar("T")
 
 _MOST_CANDIDATES: Final = 10_000
 _AT: Final = """
@@ -44,22 +42,6 @@ class Start:
         return stored.position > self.after.get(stored.category, self.reached)
 
 
-async def in_thread(work: Callable[[], T], give_up: Event) -> T:
-    """Run blocking work. A cancellation tells the work to give up, and waits for its end: it holds a connection."""
-    running = asyncio.ensure_future(asyncio.to_thread(work))
-    cancelled: asyncio.CancelledError | None = None
-    while not running.done():
-        try:
-            await asyncio.wait([running])
-        except asyncio.CancelledError as error:
-            give_up.set()
-            cancelled = error
-    if cancelled is not None:
-        running.exception()
-        raise cancelled
-    return running.result()
-
-
 class Session:
     """Every method raises Interrupted or KafkaUnreachable when Kafka fails; then open another one."""
 
@@ -78,8 +60,8 @@ class Session:
 
     @classmethod
     def _open(cls, settings: Settings, give_up: Event) -> Self:
-        create_missing(settings)
-        topics = describe(settings, topics_of(settings).values())
+        create_missing(settings, give_up=give_up)
+        topics = describe(settings, topics_of(settings).values(), give_up)
         name = f"{settings.topic_prefix}.relay"
         producer = TransactionalProducer(settings, name, most_bytes=topics.most_bytes, give_up=give_up)
         try:
@@ -100,7 +82,7 @@ class Session:
         await in_thread(self._check_ids, self._give_up)
 
     def _check_ids(self) -> None:
-        if describe(self._settings, self.topics.ids).ids != self.topics.ids:
+        if describe(self._settings, self.topics.ids, self._give_up).ids != self.topics.ids:
             raise Interrupted("a topic was deleted")
 
     async def close(self) -> None:

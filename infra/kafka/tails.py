@@ -14,15 +14,16 @@ from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[at
 from infra.event_log import Stored
 from infra.kafka.producer import Interrupted, Place
 from infra.kafka.records import REPAIRED, BadRecord, stored_of
-from infra.kafka.topics import TIMEOUT_SECONDS, client_settings, reason
+from infra.kafka.topics import AWAY, TIMEOUT_SECONDS, client_settings, reason, settled
 from infra.settings import Settings
 
 _DESCRIBE_SECONDS: Final = 5.0
 _FIRST_LOOK: Final = 64
 _WIDER: Final = 32
 _BATCH: Final = 1_000
-_NOT_YET: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
-"""What a broker says while a new topic gets its partitions."""
+_NOT_YET: Final = AWAY | {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
+"""Also what a broker says while a new topic gets its partitions."""
+_SLICE_SECONDS: Final = 1.0
 _NOT_YET_SECONDS: Final = 0.05
 _PATIENCE_SECONDS: Final = 30.0
 _OVERHEAD_BYTES: Final = 1_024
@@ -50,16 +51,16 @@ class Tails:
     """Topics from which the broker has removed every event, so that nothing can be said."""
 
 
-def describe(settings: Settings, topics: Iterable[str]) -> Topics:
+def describe(settings: Settings, topics: Iterable[str], give_up: Event | None = None) -> Topics:
     """Ask for ids, partitions and limits; raises Interrupted, also when a topic is missing."""
     admin = AdminClient(client_settings(settings))
-    names = list(topics)
+    names, give_up = list(topics), give_up or Event()
     try:
         described = admin.describe_topics(TopicCollection(names), request_timeout=_DESCRIBE_SECONDS)
-        ids = {name: _described(name, found) for name, found in described.items()}
+        ids = {name: _described(name, found, give_up) for name, found in described.items()}
         resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
         told = admin.describe_configs(resources, request_timeout=_DESCRIBE_SECONDS).values()
-        limits = [int(config.result()["max.message.bytes"].value) for config in told]
+        limits = [int(settled(config, give_up)["max.message.bytes"].value) for config in told]
     except KafkaException as error:
         raise Interrupted(reason(error)) from error
     return Topics(
@@ -69,9 +70,9 @@ def describe(settings: Settings, topics: Iterable[str]) -> Topics:
     )
 
 
-def _described(name: str, found: "Future[Any]") -> Any:  # noqa: ANN401 - of librdkafka
+def _described(name: str, found: "Future[Any]", give_up: Event) -> Any:  # noqa: ANN401 - of librdkafka
     try:
-        return found.result()
+        return settled(found, give_up)
     except KafkaException as error:
         if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise Interrupted(f"there is no topic {name}") from error
@@ -108,7 +109,7 @@ class _Reading:
 
     def read(self, topics: Topics) -> Tails:
         tails = Tails()
-        bounds = bounds_of(self._consumer, topics)
+        bounds = bounds_of(self._consumer, topics, self._give_up)
         tails.ends = {place: high for place, (_, high) in bounds.items()}
         wanted = {place: high for place, (low, high) in bounds.items() if high > low}
         look = _FIRST_LOOK
@@ -134,19 +135,19 @@ class _Reading:
         return found
 
 
-def bounds_of(consumer: Consumer, topics: Topics) -> dict[Place, tuple[int, int]]:
+def bounds_of(consumer: Consumer, topics: Topics, give_up: Event | None = None) -> dict[Place, tuple[int, int]]:
     """Give the oldest offset of each partition, and the one after its newest."""
     places = [(name, number) for name, count in topics.partitions.items() for number in range(count)]
-    return {place: _bounds(consumer, place) for place in places}
+    return {place: _bounds(consumer, place, give_up or Event()) for place in places}
 
 
-def _bounds(consumer: Consumer, place: Place) -> tuple[int, int]:
+def _bounds(consumer: Consumer, place: Place, give_up: Event) -> tuple[int, int]:
     until = monotonic() + TIMEOUT_SECONDS
     while True:
         try:
-            return consumer.get_watermark_offsets(TopicPartition(*place), TIMEOUT_SECONDS)
+            return consumer.get_watermark_offsets(TopicPartition(*place), _SLICE_SECONDS)
         except KafkaException as error:
-            if error.args[0].code() not in _NOT_YET or monotonic() > until:
+            if error.args[0].code() not in _NOT_YET or give_up.is_set() or monotonic() > until:
                 raise
         sleep(_NOT_YET_SECONDS)
 

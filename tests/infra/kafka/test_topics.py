@@ -1,5 +1,8 @@
 """Topics are made as they are wanted, and left alone when they are there."""
 
+import asyncio
+from time import monotonic
+
 import pytest
 
 from infra.kafka.tails import describe
@@ -34,3 +37,15 @@ def test_with_three_replicas_two_have_written_what_counts(replicas: int, written
     config = new_topic(Settings(topic_replication=replicas), "orderflow.order", {}).config or {}
     assert config.get("min.insync.replicas") == written
     assert config["retention.ms"] == "-1"
+
+
+async def test_a_broker_that_is_away_holds_nobody_up_who_stops() -> None:
+    settings = a_place("postgresql://unused", "redis://unused", "127.0.0.1:1").settings
+    waiting = asyncio.create_task(ensure_topics(settings))
+    await asyncio.wait([waiting], timeout=0.1)
+    assert not waiting.done()
+    began_at = monotonic()
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    assert monotonic() - began_at < 5
