@@ -1,7 +1,10 @@
+import logging
 import subprocess
 import sys
 
 import pytest
+
+from infra.logs import Seldom
 
 FAILING = """
 import logging
@@ -22,3 +25,21 @@ def test_a_traceback_does_not_tell_what_variables_held(*, as_json: bool) -> None
     told = subprocess.run(program, capture_output=True, text=True, check=True).stderr
     assert "ValueError: told" in told
     assert "ana@mail.example" not in told
+
+
+@pytest.mark.parametrize(("library", "passed"), [("aiokafka.conn", 1), ("librdkafka", 1), ("infra.kafka.relay", 3)])
+def test_a_library_that_repeats_itself_is_told_once(library: str, passed: int) -> None:
+    seldom = Seldom()
+    lines = [logging.makeLogRecord({"name": library, "msg": "%s: away", "args": ("FAIL", n)}) for n in range(3)]
+    assert sum(seldom.filter(line) for line in lines) == passed
+
+
+def test_lines_of_another_kind_and_later_ones_are_told() -> None:
+    seldom = Seldom()
+    told = [
+        {"args": ("FAIL", 1), "created": 0.0},
+        {"args": ("ERROR", 1), "created": 1.0},
+        {"args": ("FAIL", 2), "created": 11.0},
+    ]
+    lines = [logging.makeLogRecord({"name": "librdkafka", "msg": "[%s] %s", **each}) for each in told]
+    assert all(seldom.filter(line) for line in lines)
