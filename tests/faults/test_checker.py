@@ -228,6 +228,13 @@ def test_what_was_published_again_to_fill_a_gap_that_was_none_is_no_second_publi
     assert_kept(changed("topics", lambda records: [*records, replace(records[0], repaired=True)])(untouched()))
 
 
+def test_a_repeat_that_had_nothing_to_do_is_answered_with_what_is_there_by_then() -> None:
+    evidence = untouched()
+    own = [stored for stored in evidence.log if stored.stream_id == STREAM]
+    repeats = [a_call("again", stored, "deliver", answer=f"version {stored.version}") for stored in own[-2:]]
+    assert_kept(replace(evidence, calls=[*evidence.calls, *repeats]))
+
+
 def test_nothing_is_found_where_all_promises_are_kept() -> None:
     assert_kept(untouched())
 
