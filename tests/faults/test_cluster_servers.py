@@ -13,11 +13,11 @@ from tests.faults.ordeal import Fault, Ordeal, Record
 from tests.faults.platform import PREFIX
 from tests.running import Up, command, until
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300), pytest.mark.xdist_group("cluster-faults")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
 SERVERS = ("PostgreSQL", "Kafka", "RabbitMQ", "Valkey")
-WITHIN_SECONDS = 60.0
-"""Twice the goal: a busy machine must not decide. What was measured is in the summary."""
+WITHIN_SECONDS = 120.0
+"""Four times the goal: a busy machine must not decide. What was measured is in the summary."""
 UNBOUND_SECONDS = 3.0
 
 
@@ -31,28 +31,20 @@ def killed(server: str) -> Fault:
     return kill
 
 
-def figures_forgotten(up: Up) -> float:
+def figures_and_a_topic_gone(up: Up) -> float:
     with redis.Redis.from_url(up.ready.redis_url) as client:
         client.flushall()
-    return monotonic()
-
-
-def topic_deleted(up: Up) -> float:
     delete_topic(str(up.ready.kafka_servers), f"{PREFIX}.order")
     return monotonic()
 
 
-def topic_truncated(up: Up) -> float:
-    """What was removed is published again by the audit."""
+def topic_emptied_and_queue_cut_off(up: Up) -> float:
+    """What was removed from the topic is published again by the audit."""
+    unbound(str(up.ready.rabbitmq_url), "payments.work", UNBOUND_SECONDS)
     truncate_topic(str(up.ready.kafka_servers), f"{PREFIX}.payment")
     told = ("--dsn", up.ready.postgres_dsn, "--kafka", str(up.ready.kafka_servers))
     done = subprocess.run(command("relay", "audit", "--repair", *told), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return monotonic()
-
-
-def queue_without_a_binding(up: Up) -> float:
-    unbound(str(up.ready.rabbitmq_url), "payments.work", UNBOUND_SECONDS)
     return monotonic()
 
 
@@ -61,17 +53,6 @@ def test_kill(server: str, ordeal: Ordeal, record_property: Record) -> None:
     ordeal.survive(killed(server), within=WITHIN_SECONDS, record=record_property)
 
 
-def test_redis_flushed(ordeal: Ordeal, record_property: Record) -> None:
-    ordeal.survive(figures_forgotten, within=WITHIN_SECONDS, record=record_property)
-
-
-def test_topic_deleted(ordeal: Ordeal, record_property: Record) -> None:
-    ordeal.survive(topic_deleted, within=WITHIN_SECONDS, record=record_property)
-
-
-def test_topic_truncated(ordeal: Ordeal, record_property: Record) -> None:
-    ordeal.survive(topic_truncated, within=WITHIN_SECONDS, record=record_property)
-
-
-def test_unroutable_publish(ordeal: Ordeal, record_property: Record) -> None:
-    ordeal.survive(queue_without_a_binding, within=WITHIN_SECONDS, record=record_property)
+@pytest.mark.parametrize("fault", [figures_and_a_topic_gone, topic_emptied_and_queue_cut_off])
+def test_loss(fault: Fault, ordeal: Ordeal, record_property: Record) -> None:
+    ordeal.survive(fault, within=WITHIN_SECONDS, record=record_property)
