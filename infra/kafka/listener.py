@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from faust.types import Message
@@ -62,7 +63,7 @@ class Listener:
             await asyncio.wait([running, watching], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._line.lost()
-            await stop([running, watching])
+            await _stopped([running, watching])
         if running.done() and not running.cancelled() and (failure := running.exception()):
             raise failure
         if not watching.cancelled() and (failure := watching.exception()):
@@ -82,3 +83,11 @@ class Listener:
         for arrivals in concerned:
             await arrivals.put(arrival)
         arrival.done()
+
+
+async def _stopped(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for their end even when cancelled again meanwhile: what is left behind would go on in the background."""
+    stopping = asyncio.ensure_future(stop(tasks))
+    while not stopping.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([stopping])
