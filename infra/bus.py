@@ -16,6 +16,7 @@ from infra.outages import DATABASE_OUTAGES
 from infra.outbox import Claimed, Failed, claim, extend, give_back, post, settle
 from infra.pace import Pace
 from infra.signals import OUTBOX, Signals
+from infra.stopping import together
 from schemas.commands import Queue, Sent, decode
 
 __all__ = ["LADDER", "Bus", "Handle", "OutboxBus", "described", "post"]
@@ -86,9 +87,7 @@ class OutboxBus:
 
     async def run(self) -> None:
         """Deliver until cancelled, through database outages; leaves nothing claimed."""
-        async with asyncio.TaskGroup() as tasks:
-            for queue, delivery in self._deliveries.items():
-                tasks.create_task(delivery.run(), name=f"bus:{queue}")
+        await together(*[delivery.run() for delivery in self._deliveries.values()])
 
 
 class _Delivery:

@@ -1,6 +1,5 @@
 """How events reach the subscriptions of the embedded profile: each follows the log itself."""
 
-import asyncio
 from typing import Final
 
 from psycopg_pool import AsyncConnectionPool
@@ -8,6 +7,7 @@ from psycopg_pool import AsyncConnectionPool
 from infra.feed import Feed
 from infra.follower import MOST, Follower
 from infra.signals import Signals
+from infra.stopping import together
 from infra.subscription import Subscription
 
 _WAIT_SECONDS: Final = 0.9
@@ -27,12 +27,11 @@ class LogSubscriptions:
         self._subscriptions.append(subscription)
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as following:
-            for subscription in self._subscriptions:
-                follower = Follower(self._pool, self._signals, subscription)
-                following.create_task(self._follow(follower), name=f"follow:{follower.name}")
+        await together(*map(self._follow, self._subscriptions))
 
-    async def _follow(self, follower: Follower) -> None:
+    async def _follow(self, subscription: Subscription) -> None:
+        follower = Follower(self._pool, self._signals, subscription)
+
         async def follow(position: int) -> None:
             while True:
                 await follower.rested()

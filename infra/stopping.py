@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any, Final
 
 STOPPED_AT_ONCE: Final = 130
@@ -21,6 +21,33 @@ async def stop(tasks: Iterable[asyncio.Task[Any]]) -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=_AGAIN_SECONDS)
+
+
+async def together(*work: Coroutine[Any, Any, object]) -> None:
+    """Run until one fails, and stop the others for certain: a task group would cancel them only once."""
+    if not work:
+        return
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        await finish(stop(tasks))
+    for task in done:
+        task.result()
+
+
+async def finish(work: Coroutine[None, None, None]) -> None:
+    """Wait for the end of a piece of work, however often we are cancelled meanwhile, as `stop` does."""
+    task = asyncio.create_task(work)
+    is_cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            is_cancelled = True
+    task.result()
+    if is_cancelled:
+        raise asyncio.CancelledError
 
 
 def stop_on_signals(seconds: float) -> None:

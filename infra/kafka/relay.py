@@ -21,7 +21,7 @@ from infra.kafka.session import Session, Start
 from infra.kafka.topics import KafkaUnreachable, topics_of
 from infra.outages import DATABASE_OUTAGES
 from infra.runtime import Runtime
-from infra.stopping import stop
+from infra.stopping import stop, together
 from schemas.base import Category
 from schemas.ids import new_id
 
@@ -73,17 +73,18 @@ class Relay:
     async def _lead(self) -> None:
         stored = await self._turn()
         progress = _Progress(self._lease, stored)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(progress.keep(), name="relay:lease")
-            session = await Session.open(self._runtime.settings)
-            try:
-                start = await session.start(self._runtime.pool, stored, self._known_topics)
-                self._known_topics = session.topics.ids
-                self._pause = _FIRST_PAUSE_SECONDS
-                tasks.create_task(_watch_topics(session), name="relay:topics")
-                await _Publishing(self._runtime, session, start, progress).run()
-            finally:
-                await session.close()
+        await together(progress.keep(), self._publish(stored, progress))
+
+    async def _publish(self, stored: Reached, progress: "_Progress") -> None:
+        session = await Session.open(self._runtime.settings)
+        try:
+            start = await session.start(self._runtime.pool, stored, self._known_topics)
+            self._known_topics = session.topics.ids
+            self._pause = _FIRST_PAUSE_SECONDS
+            publishing = _Publishing(self._runtime, session, start, progress)
+            await together(_watch_topics(session), publishing.run())
+        finally:
+            await session.close()
 
     async def _turn(self) -> Reached:
         """Wait for the lease; the row tells nobody when it is free."""

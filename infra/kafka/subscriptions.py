@@ -1,6 +1,5 @@
 """How events reach the subscriptions of the cluster profile: Kafka brings them, the log decides what is missing."""
 
-import asyncio
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -10,6 +9,7 @@ from infra.event_log import EventLog
 from infra.kafka.arrivals import Arrivals, Line, Patience
 from infra.settings import Settings
 from infra.signals import Signals
+from infra.stopping import together
 from infra.subscription import Subscription
 
 
@@ -47,7 +47,5 @@ class KafkaSubscriptions:
             return
         from infra.kafka.listener import Listener  # noqa: PLC0415  # Faust only where it is needed
 
-        async with asyncio.TaskGroup() as running:
-            for arrivals in self._subscribed:
-                running.create_task(arrivals.run(), name=f"follow:{arrivals.name}")
-            running.create_task(Listener(self._settings, self._subscribed, self.line).run(), name="kafka")
+        listener = Listener(self._settings, self._subscribed, self.line)
+        await together(listener.run(), *[arrivals.run() for arrivals in self._subscribed])

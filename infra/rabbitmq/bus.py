@@ -13,10 +13,11 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from pydantic import ValidationError
 
 from infra.bus import HANDLE_SECONDS, LADDER, PROCESS_ENDED, Handle, described
-from infra.rabbitmq.connection import OUTAGES, confirming, connected, finish, keep_up, together
+from infra.rabbitmq.connection import OUTAGES, confirming, connected, keep_up
 from infra.rabbitmq.messages import again, attempts_before, returns
 from infra.rabbitmq.receiver import Receiver
 from infra.rabbitmq.topology import DEAD, declare, retry_queue, suspects_queue
+from infra.stopping import finish, together
 from schemas.commands import Queue, decode
 
 _log: Final = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Final
@@ -12,7 +12,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
 from infra.bus import described
-from infra.stopping import stop
+from infra.stopping import finish
 
 OUTAGES: Final = (AMQPError, ChannelInvalidStateError, OSError)
 """Raised when the connection or a channel is lost, or cannot be had."""
@@ -75,31 +75,6 @@ async def keep_up(name: str, session: Callable[[], Awaitable[None]]) -> None:
             pause = _FIRST_PAUSE_SECONDS
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-
-
-async def together(*work: Coroutine[None, None, None]) -> None:
-    """Run until one fails, and stop the others for certain: a task group would cancel them only once."""
-    tasks = [asyncio.create_task(each) for each in work]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    finally:
-        await finish(stop(tasks))
-    for task in done:
-        task.result()
-
-
-async def finish(work: Coroutine[None, None, None]) -> None:
-    """Wait for the end of a piece of work, however often we are cancelled meanwhile, as `stop` does."""
-    task = asyncio.create_task(work)
-    is_cancelled = False
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            is_cancelled = True
-    task.result()
-    if is_cancelled:
-        raise asyncio.CancelledError
 
 
 def _outage(error: BaseException) -> BaseException | None:

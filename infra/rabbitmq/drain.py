@@ -15,10 +15,11 @@ from psycopg_pool import AsyncConnectionPool
 
 from infra.bus import LADDER, PROCESS_ENDED, described
 from infra.outbox import Parked, park
-from infra.rabbitmq.connection import connected, finish, keep_up
+from infra.rabbitmq.connection import connected, keep_up
 from infra.rabbitmq.messages import ERROR, attempts_counted
 from infra.rabbitmq.receiver import Receiver
 from infra.rabbitmq.topology import DELIVERY_LIMIT, QUEUES, dead_queue, declare
+from infra.stopping import finish
 from schemas.commands import Queue
 
 _PREFETCH: Final = 50

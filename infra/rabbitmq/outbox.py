@@ -18,13 +18,13 @@ from infra.bus import LADDER, described
 from infra.outages import DATABASE_OUTAGES
 from infra.outbox import Due, defer, due, settle
 from infra.pace import Pace
-from infra.rabbitmq.connection import Lost, confirming, connected, keep_up, together
+from infra.rabbitmq.connection import Lost, confirming, connected, keep_up
 from infra.rabbitmq.drain import Drain
 from infra.rabbitmq.messages import first
 from infra.rabbitmq.topology import COMMANDS, QUEUES, declare
 from infra.runtime import Runtime
 from infra.signals import OUTBOX, Signals, Waiter
-from infra.stopping import stop
+from infra.stopping import stop, together
 from schemas.commands import Queue
 
 _MOST: Final = 500
