@@ -123,11 +123,16 @@ class TransactionalProducer:
 
     def _drain(self) -> None:
         until = monotonic() + _PATIENCE_SECONDS
-        while left := self._producer.flush(_SLICE_SECONDS):
-            if self._failure is not None:
-                return
-            if self._is_enough(until):
-                raise Interrupted(f"{left} records were not taken in time")
+        try:
+            while left := self._producer.flush(_SLICE_SECONDS):
+                if self._failure is not None:
+                    return
+                if self._is_enough(until):
+                    raise Interrupted(f"{left} records were not taken in time")
+        except (
+            SystemError
+        ) as error:  # of the binding, when a fatal error comes amid its callbacks: the commit says which
+            self._failure = self._failure or str(error)
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
