@@ -35,6 +35,8 @@ _LISTS = (
     "/v1/dashboard",
 )
 
+AWAY = 503
+
 
 def gather(platform: Platform, history: History, *, recovery: Recovery | None = None, resends: int = 0) -> Evidence:
     """Look at everything from outside; nothing is changed."""
@@ -45,6 +47,7 @@ def gather(platform: Platform, history: History, *, recovery: Recovery | None = 
     sample = Random(len(log)).sample([stored.stream_id for stored in placed], min(_SAMPLED, len(placed)))
     with psycopg.connect(dsn) as connection, httpx.Client(timeout=20) as http:
         ours, theirs = (Shop(http, ready, tenant).holder("auditor") for tenant in (ready.tenant_id, STRANGER))
+        assert ours.ask("/v1/dashboard").status_code != AWAY, "promise 8: the live figures are still away"
         dashboard = ours.get("/v1/dashboard")
         return Evidence(
             calls=history.calls(),
