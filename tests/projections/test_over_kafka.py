@@ -114,10 +114,9 @@ async def test_a_worker_to_which_nothing_comes_gives_up(place: Place) -> None:
                 break
             write_log(place.dsn, [stored])
             await asyncio.sleep(0.3)
-        with pytest.raises(ExceptionGroup) as raised:
+        with pytest.raises(KafkaSilent):
             async with asyncio.timeout(5):
                 await deaf.running
-    assert raised.value.subgroup(KafkaSilent)
 
 
 async def test_an_event_that_cannot_be_read_parks_its_own_order_only(place: Place) -> None:
