@@ -7,11 +7,15 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0
@@ -131,6 +135,36 @@ class Child:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+class HeldServers(ABC):
+    """Servers that end with whoever started them; the kernel ties a child to the thread that started it."""
+
+    def start(self) -> Self:
+        if threading.current_thread() is not threading.main_thread():
+            raise ServerFailed("Start the servers in the main thread, because they end with the thread they are from.")
+        try:
+            self._start()
+        except PermissionError as error:
+            self.stop()
+            raise ServerFailed(f"{error}. Run as the owner of that folder, or name another one with --data.") from error
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stops what runs; once more does nothing."""
+
+    @abstractmethod
+    def _start(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
 
 
 def explain(happened: str, log: Path) -> str:

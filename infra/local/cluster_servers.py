@@ -2,12 +2,10 @@
 
 import asyncio
 import os
-import threading
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from time import monotonic
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 from urllib.parse import quote
 
 from pydantic import SecretStr
@@ -15,7 +13,7 @@ from pydantic import SecretStr
 from infra.http import LOOPBACK
 from infra.local import kafka, postgres, rabbitmq, valkey
 from infra.local.addresses import Addresses, addresses_in
-from infra.local.child import STOP_SECONDS, Child, Launcher, ServerFailed, account_for, remove, wait_until
+from infra.local.child import STOP_SECONDS, Child, HeldServers, Launcher, ServerFailed, account_for, remove, wait_until
 from infra.local.servers import WATCH_SECONDS, lock_as_owner, lock_at, lock_for_servers, socket_folder
 
 KAFKA: Final = "Kafka"
@@ -48,7 +46,7 @@ CALM_SECONDS: Final = 60.0
 """A server that ran for so long is started again without a pause."""
 
 
-class ClusterServers:
+class ClusterServers(HeldServers):
     """Gone when this process is gone, however it ends; a server that ends by itself is started again by `watch`.
 
     It comes back at the same place with the same data. Start it in the main thread: the kernel ties a child to the
@@ -112,21 +110,7 @@ class ClusterServers:
     def pids(self) -> dict[str, int]:
         return {name: child.process.pid for name, child in self._children.items()}
 
-    def start(self) -> Self:
-        if threading.current_thread() is not threading.main_thread():
-            raise ServerFailed("Start the servers in the main thread, because they end with the thread they are from.")
-        try:
-            self._start()
-        except PermissionError as error:
-            self.stop()
-            raise ServerFailed(f"{error}. Run as the owner of that folder, or name another one with --data.") from error
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
     def stop(self) -> None:
-        """Stops what runs; once more does nothing."""
         for child in self._children.values():
             child.ask_to_stop()
         for child in self._children.values():
@@ -166,12 +150,6 @@ class ClusterServers:
             # Somebody may have started it again in the meantime.
             if self._children[name] is child and self._spawned(name):
                 since = monotonic()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
 
     def _start(self) -> None:
         self._data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -5,15 +5,12 @@ import fcntl
 import hashlib
 import os
 import tempfile
-import threading
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 from infra.local import postgres, valkey
-from infra.local.child import STOP_SECONDS, Child, Launcher, ServerFailed, account_for, remove, wait_until
+from infra.local.child import STOP_SECONDS, Child, HeldServers, Launcher, ServerFailed, account_for, remove, wait_until
 
 LONGEST_SOCKET_PATH = 100
 WATCH_SECONDS = 0.25
@@ -21,7 +18,7 @@ OWNER_SECONDS = 2.0
 """A killed owner needs a moment to be gone."""
 
 
-class LocalServers:
+class LocalServers(HeldServers):
     """Both servers on Unix sockets only, and gone when this process is gone, however it ends.
 
     Start it in the main thread: the kernel ties a child to the thread that started it.
@@ -52,21 +49,7 @@ class LocalServers:
     def pids(self) -> dict[str, int]:
         return {child.name: child.process.pid for child in self._children}
 
-    def start(self) -> Self:
-        if threading.current_thread() is not threading.main_thread():
-            raise ServerFailed("Start the servers in the main thread, because they end with the thread they are from.")
-        try:
-            self._start()
-        except PermissionError as error:
-            self.stop()
-            raise ServerFailed(f"{error}. Run as the owner of that folder, or name another one with --data.") from error
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
     def stop(self) -> None:
-        """Stops what runs; once more does nothing."""
         for child in self._children:
             child.ask_to_stop()
         for child in self._children:
@@ -83,12 +66,6 @@ class LocalServers:
             for child in self._children:
                 child.check_running()
             await asyncio.sleep(WATCH_SECONDS)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
 
     def _start(self) -> None:
         self._data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
