@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Final
 
 from faust.types import Message
@@ -15,7 +14,7 @@ from infra.kafka.presence import until_back
 from infra.kafka.records import BadRecord, stored_of, topic_of
 from infra.kafka.topics import KafkaUnreachable, ensure_topics
 from infra.settings import Settings
-from infra.stopping import stop
+from infra.stopping import finish, stop
 from schemas.base import Category
 
 _FIRST_PAUSE_SECONDS: Final = 0.5
@@ -63,7 +62,7 @@ class Listener:
             await asyncio.wait([running, watching], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._line.lost()
-            await _stopped([running, watching])
+            await finish(stop([running, watching]))
         if running.done() and not running.cancelled() and (failure := running.exception()):
             raise failure
         if not watching.cancelled() and (failure := watching.exception()):
@@ -83,11 +82,3 @@ class Listener:
         for arrivals in concerned:
             await arrivals.put(arrival)
         arrival.done()
-
-
-async def _stopped(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Wait for their end even when cancelled again meanwhile: what is left behind would go on in the background."""
-    stopping = asyncio.ensure_future(stop(tasks))
-    while not stopping.done():
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait([stopping])
