@@ -11,26 +11,10 @@ from psycopg import AsyncConnection, sql
 from infra.event_log import Stored
 from infra.live_keys import RECENT
 from projections.live_change import change_of
-from projections.main import SUBSCRIPTIONS
-from projections.order_detail import ORDER_DETAILS
-from projections.order_summary import ORDER_SUMMARIES
-from projections.order_timeline import ORDER_TIMELINE
-from projections.product_view import PRODUCTS
+from projections.main import READ_MODELS, SUBSCRIPTIONS
 from projections.projector import Projector
-from projections.read_model import ReadModel
-from projections.sales import SALES_HOURS, SALES_PRODUCTS
-from projections.stock_level import STOCK_LEVELS
 from tests.faults.evidence import Row
 
-MODELS: tuple[ReadModel[Any], ...] = (
-    ORDER_SUMMARIES,
-    ORDER_DETAILS,
-    ORDER_TIMELINE,
-    STOCK_LEVELS,
-    PRODUCTS,
-    SALES_HOURS,
-    SALES_PRODUCTS,
-)
 WANTED = {each.name: frozenset[str](each.categories) for each in SUBSCRIPTIONS}
 """Subscriptions that fill tables, and the categories that each wants."""
 _MOST = 2_000
@@ -44,16 +28,16 @@ def kept_and_folded(dsn: str, log: Sequence[Stored]) -> tuple[Tables, Tables]:
 
 async def _kept_and_folded(dsn: str, log: Sequence[Stored]) -> tuple[Tables, Tables]:
     async with await AsyncConnection.connect(dsn) as connection:
-        kept = {model.name: await _rows(connection, model.name) for model in MODELS}
-        for model in MODELS:
+        kept = {model.name: await _rows(connection, model.name) for model in READ_MODELS}
+        for model in READ_MODELS:
             name = sql.Identifier(model.name)
             hidden = sql.SQL("CREATE TEMPORARY TABLE {0} (LIKE public.{0} INCLUDING ALL)").format(name)
             await connection.execute(hidden)
-        for model in MODELS:
+        for model in READ_MODELS:
             wanted = [stored for stored in log if stored.category in model.categories]
             for start in range(0, len(wanted), _MOST):
                 await Projector(model).apply(connection, wanted[start : start + _MOST])
-        folded = {model.name: await _rows(connection, model.name) for model in MODELS}
+        folded = {model.name: await _rows(connection, model.name) for model in READ_MODELS}
         await connection.rollback()
     return kept, folded
 
