@@ -129,9 +129,7 @@ class TransactionalProducer:
                     return
                 if self._is_enough(until):
                     raise Interrupted(f"{left} records were not taken in time")
-        except (
-            SystemError
-        ) as error:  # of the binding, when a fatal error comes amid its callbacks: the commit says which
+        except SystemError as error:  # a fatal error amid callbacks: the commit says which
             self._failure = self._failure or str(error)
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 import psycopg
 
 from infra.event_log import Stored
-from infra.kafka.lease import LEASE_SECONDS, Lease, LeaseLost, Reached, relay_position
+from infra.kafka.lease import LEASE_SECONDS, Lease, LeaseLost, Reached
 from infra.kafka.pages import Page, Press
 from infra.kafka.poison import Aside, Poison
 from infra.kafka.producer import Interrupted
@@ -24,8 +24,6 @@ from infra.runtime import Runtime
 from infra.stopping import stop, together
 from schemas.base import Category
 from schemas.ids import new_id
-
-__all__ = ["Relay", "relay_position", "service"]
 
 _PAGE: Final = 4_000
 _SMALL: Final = 100

@@ -29,7 +29,6 @@ from infra.settings import Settings
 
 SUBJECT: Final = "you"
 SEEN_SECONDS: Final = 120.0
-SERVICE_UNAVAILABLE: Final = 503
 Avoided = tuple[str, ...]
 
 
@@ -83,7 +82,7 @@ async def _seen(api: Api, position: int) -> None:
             for view in ("/v1/products", "/v1/orders"):
                 await api.get(view, min_position=position, limit=1)
         except Refused as behind:
-            if behind.status != SERVICE_UNAVAILABLE or monotonic() > until:
+            if behind.status != httpx.codes.SERVICE_UNAVAILABLE or monotonic() > until:
                 raise
         else:
             return
