@@ -121,7 +121,11 @@ class Shop:
         return level["on_hand"], level["reserved"]
 
     def until_stock(self, sku: str, expected: tuple[int, int]) -> None:
-        until(lambda: self.stock(sku) == expected or None, LATEST_SECONDS)
+        def look() -> bool | None:
+            seen = self.staff.ask(f"/v1/stock/{sku}").is_success  # a figure of stock may come later than the order
+            return (seen and self.stock(sku) == expected) or None
+
+        until(look, LATEST_SECONDS)
 
     def mails(self, order_id: UUID, email: str = "") -> list[Json]:
         """Give the mails about an order, the oldest first."""
