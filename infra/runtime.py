@@ -22,7 +22,7 @@ from infra.stopping import stop
 from infra.subscription import Subscriptions
 
 _TRANSACTION_TIMEOUT_SINCE: Final = 170_000
-_CLUSTER_PACE_SECONDS: Final = 0.01
+_CLUSTER_PACE_SECONDS: Final = 0.02
 """Of several processes that read the log, none needs each commit by itself."""
 
 

@@ -15,12 +15,10 @@ Header = tuple[str, bytes]
 
 @dataclass(slots=True)
 class Page:
-    """Is published in one transaction."""
+    """Is sent at once."""
 
     after: int
     """Position that is reached with it."""
-    full: bool = False
-    """There is more to read at once."""
     records: list[Record] = field(default_factory=list)
     newest: dict[Category, int] = field(default_factory=dict)
     """Per category, position of its newest event in here."""
@@ -42,22 +40,25 @@ class Press:
         """Put rows on a page, in their order; `mark` is added to their headers."""
         held: dict[UUID, int] = dict(aside.streams)
         for stored in rows:
+            category = stored.category
             if (stored.stream_id, stored.version) in aside.discarded:
                 continue
             if stored.version >= held.get(stored.stream_id, stored.version + 1):
                 page.held.append(stored)
                 continue
             try:
-                page.records.append(self._record(stored, mark))
+                page.records.append(self._record(stored, category, mark))
             except BadRecord as bad:
                 page.poison.append((stored, str(bad)))
                 held[stored.stream_id] = stored.version
             else:
-                page.newest[stored.category] = stored.position
+                page.newest[category] = stored.position
 
-    def _record(self, stored: Stored, mark: Sequence[Header]) -> Record:
+    def _record(self, stored: Stored, category: Category, mark: Sequence[Header]) -> Record:
         key = key_of(stored)
-        headers = [*headers_of(stored, key), *mark]
+        headers = headers_of(stored, key)
+        if mark:
+            headers += mark
         if (size := len(stored.state)) > self.most_bytes:
             raise BadRecord(f"with {size} bytes it is larger than its topic takes")
-        return Record(self.topics[stored.category], stored.state, key, headers)
+        return Record(self.topics[category], stored.state, key, headers)

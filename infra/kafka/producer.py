@@ -46,6 +46,7 @@ class TransactionalProducer:
     def __init__(self, settings: Settings, transactional_id: str, *, most_bytes: int, give_up: Event) -> None:
         """`most_bytes` is the largest record; once `give_up` is set, no method waits any longer."""
         self._give_up = give_up
+        self._in_transaction = False
         self._failure: str | None = None
         self._anew: str | None = None
         self._unsure = False
@@ -83,19 +84,31 @@ class TransactionalProducer:
         self._ends = dict(ends)
         self._check = check
 
-    def publish(self, records: Iterable[Record]) -> None:
-        """Publish all in one transaction, in this order; committed when this returns."""
-        self._failure, self._unsure = None, False
+    def send(self, records: Iterable[Record]) -> None:
+        """Send in this order, in a transaction that goes on until `commit`; what fails later, `commit` tells."""
         with _translated():
-            self._producer.begin_transaction()
+            if not self._in_transaction:
+                self._failure, self._unsure = None, False
+                self._producer.begin_transaction()
+                self._in_transaction = True
             for record in records:
                 self._produce(record)
+            self._producer.poll(0)
+        if self._failure is not None:
+            raise Interrupted(self._failure)
+
+    def commit(self) -> None:
+        """Publish what was sent: all of it, once this returns."""
+        if not self._in_transaction:
+            return
+        with _translated():
             self._drain()
             if self._anew is not None:
                 raise Interrupted(f"the topic {self._anew} begins anew")
             if self._unsure:
                 self._check()
             self._repeat(self._producer.commit_transaction)  # says better than a delivery why it failed
+        self._in_transaction = False
         if self._failure is not None:
             raise Interrupted(self._failure)
 

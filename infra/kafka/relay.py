@@ -28,6 +28,8 @@ from schemas.ids import new_id
 _PAGE: Final = 4_000
 _SMALL: Final = 100
 """So few rows are prepared at once, without a thread."""
+_COMMIT_SECONDS: Final = 0.1
+"""Each commit costs the broker as much as dozens of records, and our own subscriptions do not wait for it."""
 _LOOK_SECONDS: Final = 1.0
 _TOPICS_SECONDS: Final = 5.0
 _STORE_SECONDS: Final = 0.1
@@ -126,7 +128,7 @@ class _Progress:
 
 
 class _Publishing:
-    """Reads pages and publishes each in one transaction; while there is more, the next is made meanwhile."""
+    """Sends pages, the next one being made meanwhile; commits what was sent, so often at most as costs little."""
 
     def __init__(self, runtime: Runtime, session: Session, start: Start, progress: _Progress) -> None:
         self._runtime = runtime
@@ -138,6 +140,8 @@ class _Publishing:
         self._read_to = start.first
         self._aside = Aside()
         self._look_at = 0.0
+        self._sent: list[Page] = []
+        self._commit_at = 0.0
 
     async def run(self) -> None:
         """Never returns."""
@@ -145,19 +149,37 @@ class _Publishing:
         upcoming: asyncio.Task[Page] | None = None
         try:
             while True:
-                page = await (upcoming or self._next_page())
-                upcoming = asyncio.create_task(self._next_page()) if page.full else None
-                await self._publish(page)
+                upcoming = upcoming or asyncio.create_task(self._next_page())
+                await self._commit_when_due(upcoming)
+                page = await upcoming
+                upcoming = None if page.released else asyncio.create_task(self._next_page())
+                await self._send(page)
         finally:
             if upcoming is not None:
                 await stop([upcoming])
 
-    async def _publish(self, page: Page) -> None:
+    async def _commit_when_due(self, upcoming: asyncio.Task[Page]) -> None:
+        """Return when the next page is there, or everything sent is committed."""
+        if self._sent:
+            await asyncio.wait([upcoming], timeout=max(0.0, self._commit_at - monotonic()))
+            if monotonic() >= self._commit_at:
+                await self._commit()
+
+    async def _send(self, page: Page) -> None:
         if page.records:
-            await self._session.publish(page.records)
-        if page.released:
-            await self._poison.published(page.released)
-        self._progress.advance(page.after, page.newest)
+            await self._session.send(page.records)
+        self._sent.append(page)
+        if page.released or not any(sent.records for sent in self._sent):
+            await self._commit()
+
+    async def _commit(self) -> None:
+        self._commit_at = monotonic() + _COMMIT_SECONDS
+        sent, self._sent = self._sent, []
+        await self._session.commit()
+        for page in sent:
+            if page.released:
+                await self._poison.published(page.released)
+            self._progress.advance(page.after, page.newest)
 
     async def _next_page(self) -> Page:
         if monotonic() >= self._look_at:
@@ -168,7 +190,7 @@ class _Publishing:
         rows = await self._runtime.feed.read(after=self._read_to, limit=_PAGE, wait=_LOOK_SECONDS)
         if rows:
             self._read_to = rows[-1].position
-        page = Page(self._read_to, full=len(rows) == _PAGE)
+        page = Page(self._read_to)
         wanted = [stored for stored in rows if self._start.wants(stored)]
         if len(wanted) < _SMALL:
             self._press.fill(page, wanted, self._aside)

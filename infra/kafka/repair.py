@@ -46,7 +46,8 @@ def repair(settings: Settings, connection: psycopg.Connection[tuple[Any, ...]], 
             page = Page(0)
             press.fill(page, [Stored(*row) for row in rows], Aside(), mark=[(REPAIRED, b"1")])
             if page.records:
-                producer.publish(page.records)
+                producer.send(page.records)
+                producer.commit()
             done.published += len(page.records)
             done.impossible += len(page.poison) + len(page.held)
     finally:

@@ -39,7 +39,7 @@ class Start:
         return min(self.after.values())
 
     def wants(self, stored: Stored) -> bool:
-        return stored.position > self.after.get(stored.category, self.reached)
+        return stored.position > self.reached or stored.position > self.after.get(stored.category, self.reached)
 
 
 class Session:
@@ -74,8 +74,11 @@ class Session:
             raise
         return session
 
-    async def publish(self, records: Iterable[Record]) -> None:
-        await in_thread(lambda: self._producer.publish(records), self._give_up)
+    async def send(self, records: Iterable[Record]) -> None:
+        await in_thread(lambda: self._producer.send(records), self._give_up)
+
+    async def commit(self) -> None:
+        await in_thread(self._producer.commit, self._give_up)
 
     async def check_topics(self) -> None:
         """Raise Interrupted when Kafka does not answer, or a topic was deleted, even if there is a new one like it."""

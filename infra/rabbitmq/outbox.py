@@ -29,7 +29,7 @@ from schemas.commands import Queue
 
 _MOST: Final = 500
 _POLL_SECONDS: Final = 0.25
-_TURN_SECONDS: Final = 0.015
+_TURN_SECONDS: Final = 0.02
 _RECONNECT_SECONDS: Final = 0.5
 _CONFIRM_SECONDS: Final = 10
 # RabbitMQ 3.10 forgets to cancel the consumers of a deleted queue when one of the same name is declared at once.

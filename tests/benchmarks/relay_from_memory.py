@@ -1,10 +1,11 @@
 """The relay's producer without the log: `python -m tests.benchmarks.relay_from_memory KAFKA PREFIX EVENTS`.
 
-Publishes so many events that it holds in memory, in transactions of the relay's size, once it is told to on its input.
+Publishes so many events that it holds in memory, as often committed as by the relay, once it is told to on its input.
 """
 
 import sys
 from threading import Event
+from time import monotonic
 
 from infra.kafka.producer import Record, TransactionalProducer
 from infra.kafka.records import headers_of, key_of
@@ -13,7 +14,8 @@ from infra.settings import Settings
 from tests.benchmarks.stored_log import lives
 
 PAGE = 4_000
-"""As many as the relay reads at once, and publishes in one transaction."""
+"""As many as the relay reads at once."""
+COMMIT_SECONDS = 0.1
 
 
 def main(kafka: str, prefix: str, events: int) -> None:
@@ -28,8 +30,13 @@ def main(kafka: str, prefix: str, events: int) -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
+    commit_at = monotonic() + COMMIT_SECONDS
     for start in range(0, len(records), PAGE):
-        producer.publish(records[start : start + PAGE])
+        producer.send(records[start : start + PAGE])
+        if monotonic() >= commit_at:
+            commit_at = monotonic() + COMMIT_SECONDS
+            producer.commit()
+    producer.commit()
     producer.close()
 
 

@@ -47,14 +47,19 @@ class Wire:
         self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
 
     async def _ask(self, request: bytes) -> Answer:
-        if self._reader.at_eof():  # the server ends connections that are idle for long
+        try:
+            head = await self._head(request)
+        except (ConnectionError, asyncio.IncompleteReadError):  # the server ends connections that are idle for long
             self._writer.close()
             await self._connect()
-        self._writer.write(request)
-        head = await self._reader.readuntil(b"\r\n\r\n")
+            head = await self._head(request)
         length = 0
         for line in head.split(b"\r\n")[1:]:
             name, _, value = line.partition(b":")
             if name.lower() == b"content-length":
                 length = int(value)
         return Answer(int(head[9:12]), await self._reader.readexactly(length))
+
+    async def _head(self, request: bytes) -> bytes:
+        self._writer.write(request)
+        return await self._reader.readuntil(b"\r\n\r\n")

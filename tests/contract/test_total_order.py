@@ -5,6 +5,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
+from itertools import zip_longest
 from uuid import UUID, uuid4
 
 import psycopg
@@ -89,7 +90,9 @@ async def test_a_tailing_reader_misses_nothing_and_meets_every_stream_in_order(d
         await tailing
         stored = await EventLog(pool).read(after=0, limit=1_000_000)
     assert len(stored) >= EVENTS
-    assert tail.rows == [(row.position, row.stream_id, row.version) for row in stored]
+    logged = [(row.position, row.stream_id, row.version) for row in stored]
+    unlike = [pair for pair in zip_longest(tail.rows, logged) if pair[0] != pair[1]]
+    assert not unlike[:3]
     versions: defaultdict[UUID, list[int]] = defaultdict(list)
     for row in stored:
         versions[row.stream_id].append(row.version)

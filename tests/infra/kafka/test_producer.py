@@ -27,7 +27,8 @@ def publish(place: Place, records: list[Record]) -> None:
     producer = TransactionalProducer(place.settings, name, most_bytes=most_bytes, give_up=Event())
     try:
         producer.open()
-        producer.publish(records)
+        producer.send(records)
+        producer.commit()
     finally:
         producer.close()
 

@@ -37,6 +37,11 @@ def a_producer(place: Place) -> TransactionalProducer:
     return producer
 
 
+def publish(producer: TransactionalProducer, records: list[Record]) -> None:
+    producer.send(records)
+    producer.commit()
+
+
 def tails(place: Place) -> Tails:
     return read_tails(place.settings, describe(place.settings, topics_of(place.settings).values()), Event())
 
@@ -52,7 +57,7 @@ def test_empty_topics_have_no_newest_event(place: Place) -> None:
 
 def test_the_newest_committed_event_is_found(place: Place) -> None:
     producer = a_producer(place)
-    producer.publish(records(place, events(5)))
+    publish(producer, records(place, events(5)))
     producer.close()
     assert newest(place) == 5
 
@@ -60,14 +65,14 @@ def test_the_newest_committed_event_is_found(place: Place) -> None:
 def test_what_was_not_committed_does_not_count(place: Place) -> None:
     first, *rest = events(300)
     old = a_producer(place)
-    old.publish(records(place, [first]))
+    publish(old, records(place, [first]))
 
     def dies() -> None:
         raise Interrupted
 
     old.expect({}, dies)
     with pytest.raises(Interrupted):
-        old.publish(records(place, rest))
+        publish(old, records(place, rest))
     a_producer(place).close()
     old.close()
     assert newest(place) == 1
@@ -75,19 +80,19 @@ def test_what_was_not_committed_does_not_count(place: Place) -> None:
 
 def test_repaired_events_do_not_count_however_many(place: Place) -> None:
     producer = a_producer(place)
-    producer.publish(records(place, events(2)))
-    producer.publish(records(place, events(200), mark=[("orderflow-repaired", b"1")]))
+    publish(producer, records(place, events(2)))
+    publish(producer, records(place, events(200), mark=[("orderflow-repaired", b"1")]))
     producer.close()
     assert newest(place) == 2
 
 
 def test_whoever_opens_a_producer_shuts_the_one_before_out(place: Place) -> None:
     old = a_producer(place)
-    old.publish(records(place, events(1)))
+    publish(old, records(place, events(1)))
     new = a_producer(place)
     with pytest.raises(Fenced):
-        old.publish(records(place, events(2)[1:]))
-    new.publish(records(place, events(3)[2:]))
+        publish(old, records(place, events(2)[1:]))
+    publish(new, records(place, events(3)[2:]))
     old.close()
     new.close()
     assert sorted(record.position for record in place.found()) == [1, 3]
