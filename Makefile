@@ -36,7 +36,7 @@ venv: $(VENV)/.project $(VENV)/.dev ## Create or refresh .venv with everything t
 
 .PHONY: test
 test: venv ## Run the whole suite
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 3 $(ARGS)
 
 .PHONY: test-fast
 test-fast: venv ## Run only what needs no server
