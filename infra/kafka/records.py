@@ -113,11 +113,6 @@ def stored_of(key: bytes | None, value: bytes | None, headers: Headers | None) -
     return Stored(_number(told, POSITION), stream_id, _number(told, VERSION), name, value)
 
 
-def position_of(headers: Headers | None) -> int:
-    """Give the position alone; raises BadRecord."""
-    return _number(dict(headers or ()), POSITION)
-
-
 def _number(headers: dict[str, bytes | None], name: str) -> int:
     digits = headers.get(name) or b""
     if not digits.isdigit() or len(digits) > _MOST_DIGITS or int(digits) == 0:

@@ -23,6 +23,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
 WORK_SECONDS = 4.0
 SHIPPED_SECONDS = 30.0
 """How much longer at most until something is shipped: only then a lost capture shows."""
+WAITING_RATE = 8.0
+"""Commands per second then, so that what is behind gets less meanwhile."""
 FOLLOWERS = 3
 LOOK_SECONDS, LOOKS = 0.05, 50
 """Together less than a statement waits for a lock."""
@@ -79,6 +81,7 @@ def test_a_busy_platform_keeps_every_promise(platform: Platform, tmp_path: Path)
             sleep(WORK_SECONDS / (len(FAULTS) + 1))
             fault(platform)
         sleep(max(0.0, end - monotonic()))
+        crowd.rate = WAITING_RATE
         while not crowd.shipments and monotonic() < end + SHIPPED_SECONDS:
             sleep(LOOK_SECONDS)
     crowd.ask_again(platform.ready, also=20)
