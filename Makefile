@@ -40,7 +40,7 @@ test: venv ## Run the whole suite
 
 .PHONY: test-fast
 test-fast: venv ## Run only what needs no server
-	@$(BIN)/python -m pytest -m "not servers and not acceptance and not faults" $(ARGS)
+	@$(BIN)/python -m pytest -n 2 -m "not servers and not acceptance and not faults" $(ARGS)
 
 .PHONY: check
 check: venv ## Lint, format, types, import rules and drift checks
