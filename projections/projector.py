@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from infra.event_log import Stored
 from infra.subscription import Subscription
-from projections.read_model import Key, ReadModel, Touch
+from projections.read_model import Key, ReadModel
 from schemas.base import Category
 
 # Rows travel as one JSON document each way, so that PostgreSQL takes the column types from the table itself.
@@ -43,23 +43,18 @@ class Projector:
 
     async def apply(self, connection: AsyncConnection[Any], batch: Sequence[Stored]) -> None:
         """Raises what a fold raises; then nothing has been written."""
-        touches = [table.touched(batch) for table in self._tables]
-        if not any(touches):
-            return
-        found = await self._found(connection, touches)
-        changed = [
-            table.changed(*each) for table, each in zip(self._tables, zip(found, touches, strict=True), strict=True)
-        ]
+        found = await self._found(connection, batch)
+        changed = [table.changed(rows, batch) for table, rows in zip(self._tables, found, strict=True)]
         if any(changed):
             await connection.execute(self._store, [_json(row.__dict__ for row in rows.values()) for rows in changed])
 
     async def rows(self, connection: AsyncConnection[Any], batch: Sequence[Stored]) -> dict[str, dict[str, Any]]:
         """Give the rows that a batch touches and that exist, named by table and key."""
-        found = await self._found(connection, [table.touched(batch) for table in self._tables])
+        found = await self._found(connection, batch)
         return {name: row for table, rows in zip(self._tables, found, strict=True) for name, row in table.named(rows)}
 
-    async def _found(self, connection: AsyncConnection[Any], touches: Sequence[Sequence[Touch]]) -> Sequence[str]:
-        asked = [table.asked(each) for table, each in zip(self._tables, touches, strict=True)]
+    async def _found(self, connection: AsyncConnection[Any], batch: Sequence[Stored]) -> Sequence[str]:
+        asked = [table.asked(batch) for table in self._tables]
         return await (await connection.execute(self._load, asked)).fetchone() or ()
 
 
@@ -77,21 +72,20 @@ class _Table:
         self.found = _FOUND.format(**names).as_bytes()
         self.stored = _STORED.format(name=sql.Identifier(f"stored_{model.name}"), changes=changes, **names).as_bytes()
 
-    def touched(self, batch: Sequence[Stored]) -> list[Touch]:
-        return self._model.touched(batch)
+    def asked(self, batch: Sequence[Stored]) -> str:
+        """Give the keys of the rows that a batch touches."""
+        return _json(dict(zip(self._model.key, key, strict=True)) for key in self._model.touched(self._wanted(batch)))
 
-    def asked(self, touches: Sequence[Touch]) -> str:
-        """Give the keys of the rows that are touched."""
-        keys = {key for _, touched in touches for key in touched}
-        return _json(dict(zip(self._model.key, key, strict=True)) for key in keys)
-
-    def changed(self, found: str, touches: Sequence[Touch]) -> Mapping[Key, Any]:
+    def changed(self, found: str, batch: Sequence[Stored]) -> Mapping[Key, Any]:
         rows = {self._key(row): row for row in self._rows.validate_json(found)}
-        return self._model.changed(rows, touches)
+        return self._model.changed(rows, self._wanted(batch))
 
     def named(self, found: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for row in self._rows.validate_json(found):
             yield f"{self._model.name} {' '.join(map(str, self._key(row)))}", row.__dict__
+
+    def _wanted(self, batch: Sequence[Stored]) -> list[Stored]:
+        return [stored for stored in batch if stored.category in self._model.categories]
 
     def _key(self, row: Any) -> Key:  # noqa: ANN401  # of whatever type the read model has
         return tuple(getattr(row, column) for column in self._model.key)

@@ -18,8 +18,6 @@ from schemas.views import Projected
 R = TypeVar("R", bound=Projected)
 Key = tuple[str | UUID | datetime | date, ...]
 """Values of the key columns, in their order."""
-Touch = tuple[Stored, tuple[Key, ...]]
-"""An event, and the rows that it changes."""
 
 
 class EventMissing(Exception):  # noqa: N818  # a state of the world
@@ -47,17 +45,15 @@ class ReadModel(Generic[R]):
     """The rows that an event changes."""
     fold: Callable[[R | None, Key, Recorded], R | None]
 
-    def touched(self, batch: Sequence[Stored]) -> list[Touch]:
-        """Give the events that change rows, each with their keys."""
-        wanted = (stored for stored in batch if stored.category in self.categories)
-        return [(stored, keys) for stored in wanted if (keys := self.keys(stored.recorded))]
+    def touched(self, batch: Sequence[Stored]) -> set[Key]:
+        return {key for stored in batch for key in self.keys(stored.recorded)}
 
-    def changed(self, rows: Mapping[Key, R], touches: Sequence[Touch]) -> dict[Key, R]:
-        """Fold events into the rows that they touch; gives those that changed, with their new position."""
+    def changed(self, rows: Mapping[Key, R], batch: Sequence[Stored]) -> dict[Key, R]:
+        """Fold a batch into the rows that it touches; gives those that changed, with their new position."""
         changed: dict[Key, R] = {}
         positions: dict[Key, int] = {}
-        for stored, keys in touches:
-            for key in keys:
+        for stored in batch:
+            for key in self.keys(stored.recorded):
                 before = changed.get(key) or rows.get(key)
                 after = self.fold(before, key, stored.recorded)
                 if after is not None and after is not before:

@@ -13,7 +13,7 @@ from infra.pace import Pace
 from infra.signals import PROJECTED, Signals
 
 POLL_SECONDS: Final = 0.25
-_PACE_SECONDS: Final = 0.01
+_PACE_SECONDS: Final = 0.005
 USUAL_SECONDS: Final = 0.1
 """A position is mostly reached within this time, and then nobody needs to ask whether the log has it."""
 

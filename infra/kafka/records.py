@@ -1,6 +1,5 @@
 """How an event looks on Kafka: the stored bytes, under CloudEvents headers (binary mode of its Kafka binding)."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Final, get_args
 from uuid import UUID
@@ -20,15 +19,8 @@ Headers = Mapping[str, bytes | None] | Iterable[tuple[str, bytes | None]]
 """However a client gives them."""
 
 _MOST_DIGITS: Final = 19
-_UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_INSTANT: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"
-# What `schemas.recorded.encode` writes, found in a third of the time that it takes to parse; anything else is parsed.
-_WRITTEN: Final = re.compile(
-    rb'\{"event_id":"([0-9a-f-]{36})","stream_id":"[0-9a-f-]{36}","category":"[a-z]+","version":\d+,'
-    rb'"occurred_at":"([0-9T:.Z+-]{20,32})","tenant_id":"[^"\\]*","actor":"[^"\\]*",'
-    rb'"trace":\{"correlation_id":"[0-9a-f-]{36}","causation_id":"[0-9a-f-]{36}",'
-    rb'"traceparent":(?:null|"([0-9a-f-]{55})")\},'
-)
+_UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+_INSTANT: Final = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
 
 
 class BadRecord(Exception):  # noqa: N818 - a state of the world
@@ -40,10 +32,10 @@ class _Trace(BaseModel):
 
 
 class _Envelope(BaseModel):
-    """What the headers repeat; the event itself is not looked into."""
+    """What the headers repeat; the event itself is not looked into, so that this costs a fifth of decoding it."""
 
-    event_id: Annotated[str, StringConstraints(pattern=f"^{_UUID}$")]
-    occurred_at: Annotated[str, StringConstraints(pattern=f"^{_INSTANT}$")]
+    event_id: Annotated[str, StringConstraints(pattern=_UUID)]
+    occurred_at: Annotated[str, StringConstraints(pattern=_INSTANT)]
     trace: _Trace
 
 
@@ -69,32 +61,24 @@ def headers_of(stored: Stored, key: bytes | None = None) -> list[tuple[str, byte
     source = _SOURCES.get(stored.category)
     if source is None:
         raise BadRecord("its category is unknown")
-    event_id, occurred_at, traceparent = _envelope_of(stored.state)
+    try:
+        envelope = _ENVELOPE.validate_json(stored.state)
+    except ValidationError as error:
+        raise BadRecord("its envelope cannot be read") from error
     headers = [
         ("ce_specversion", b"1.0"),
-        ("ce_id", event_id),
+        ("ce_id", envelope.event_id.encode()),
         ("ce_source", source),
         ("ce_type", stored.topic.encode()),
         ("ce_subject", key or key_of(stored)),
-        ("ce_time", occurred_at),
+        ("ce_time", envelope.occurred_at.encode()),
         ("content-type", b"application/json"),
         (POSITION, b"%d" % stored.position),
         (VERSION, b"%d" % stored.version),
     ]
-    if traceparent is not None:
-        headers.append(("traceparent", traceparent))
+    if envelope.trace.traceparent is not None:
+        headers.append(("traceparent", envelope.trace.traceparent.encode()))
     return headers
-
-
-def _envelope_of(state: bytes) -> tuple[bytes, bytes, bytes | None]:
-    if written := _WRITTEN.match(state):
-        return written[1], written[2], written[3]
-    try:
-        envelope = _ENVELOPE.validate_json(state)
-    except ValidationError as error:
-        raise BadRecord("its envelope cannot be read") from error
-    parent = envelope.trace.traceparent
-    return envelope.event_id.encode(), envelope.occurred_at.encode(), parent.encode() if parent else None
 
 
 def stored_of(key: bytes | None, value: bytes | None, headers: Headers | None) -> Stored:

@@ -88,3 +88,4 @@ def test_a_busy_platform_keeps_every_promise(platform: Platform, tmp_path: Path)
     recovery = Drain(platform).until_at_rest(BACK_SECONDS)
     resends = 2 * MAILS_AT_ONCE
     assert_kept(gather(platform, crowd.history, recovery=recovery, resends=resends))
+    assert crowd.shipments, "nothing was shipped, so a lost capture could not have shown"

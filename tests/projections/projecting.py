@@ -41,7 +41,7 @@ def project(model: ReadModel[R], arrivals: Iterable[Stored], *, batch_size: int 
     passed = unseen(stored for stored in arrivals if stored.category in model.categories)
     rows: dict[Key, R] = {}
     for start in range(0, len(passed), batch_size):
-        rows |= model.changed(rows, model.touched(passed[start : start + batch_size]))
+        rows |= model.changed(rows, passed[start : start + batch_size])
     return rows
 
 

@@ -47,8 +47,15 @@ def test_the_headers_are_those_of_cloud_events(event: Recorded, position: int) -
 
 @pytest.mark.parametrize(
     "state",
-    [b"", b"{not json", b"[]", b'{"event_id": 1}', b'{"event_id":"x","occurred_at":"2026-03-02T12:01:00Z","trace":{}}'],
-    ids=["empty", "no json", "no object", "no envelope", "no id"],
+    [
+        b"",
+        b"{not json",
+        a_stored().state[:-1],
+        b"[]",
+        b'{"event_id": 1}',
+        b'{"event_id":"x","occurred_at":"2026-03-02T12:01:00Z","trace":{}}',
+    ],
+    ids=["empty", "no json", "cut off", "no object", "no envelope", "no id"],
 )
 def test_an_envelope_that_cannot_be_read_is_told(state: bytes) -> None:
     with pytest.raises(BadRecord):
