@@ -63,6 +63,15 @@ bench: venv ## Measure side by side and print the ratios
 		$(BIN)/python -m tests.benchmarks.$$name $(ARGS); \
 	done
 
+.PHONY: proto
+proto: venv ## Compile the contracts in proto/ into typed Python beside them
+	@$(BIN)/buf format --write proto
+	@$(BIN)/python proto/generate.py
+
+.PHONY: contracts
+contracts: proto ## Write every contract and the catalogue anew from the code
+	@$(BIN)/python -m tests.architecture.exports
+
 .PHONY: lock
 lock: venv ## Resolve the *.in files into hashed locks; ARGS="--upgrade" takes newer versions
 	@for name in requirements-uv requirements requirements-dev; do \

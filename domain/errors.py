@@ -127,6 +127,14 @@ class OrderClosed(DomainError):
 
 
 @dataclass(eq=False)
+class OrderStillOpen(DomainError):
+    code = "order-still-open"
+    title = "The order is still open"
+    sentence = "The order is {status}: whoever gets it must be known until it has ended."
+    status: str
+
+
+@dataclass(eq=False)
 class OrderAlreadyShipped(DomainError):
     code = "order-already-shipped"
     title = "The order has already shipped"

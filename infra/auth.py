@@ -2,7 +2,7 @@
 
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import time
 from typing import Annotated, Final, Literal, get_args
@@ -26,6 +26,7 @@ Scope = Literal[
     "catalogue:manage",
     "stock:manage",
     "payments:refund",
+    "customers:erase",
     "operations:read",
 ]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
@@ -90,9 +91,14 @@ class Auth:
         return cls(Keys.of_settings(settings), issuer=settings.jwt_issuer, audience=settings.jwt_audience)
 
     async def of_request(self, request: Request) -> Caller:
-        """Give the caller, or raise the 401 problem. A dependency of FastAPI; takes only one Authorization header."""
-        given = request.headers.getlist("authorization")
-        if len(given) != 1 or b"access_token" in request.scope["query_string"]:
+        """Give the caller, or raise the 401 problem. A dependency of FastAPI."""
+        if b"access_token" in request.scope["query_string"]:
+            raise Problem(401, headers=_CHALLENGE)
+        return await self.of_authorization(request.headers.getlist("authorization"))
+
+    async def of_authorization(self, given: Sequence[str]) -> Caller:
+        """Give the caller that the only `authorization` header or metadata names, or raise the 401 problem."""
+        if len(given) != 1:
             raise Problem(401, headers=_CHALLENGE)
         scheme, _, token = given[0].partition(" ")
         if scheme.lower() != "bearer":

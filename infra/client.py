@@ -82,4 +82,5 @@ def _content(answer: httpx.Response) -> Json:
     if answer.is_success:
         return content
     title = str(content.get("title") or f"HTTP {answer.status_code}")
-    raise Refused(answer.status_code, title, str(content.get("detail") or ""))
+    wrong = "; ".join(f"{each['pointer']} {each['detail']}" for each in content.get("errors", ()))
+    raise Refused(answer.status_code, title, wrong or str(content.get("detail") or ""))

@@ -1,8 +1,8 @@
 """Read the event log: one stream in version order, or everything in the order in which it was committed."""
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from functools import cached_property
-from typing import Any, Final, Self, cast
+from typing import Any, Final, NamedTuple, Self, cast
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -12,17 +12,18 @@ from schemas.base import Category
 from schemas.recorded import Recorded, decode, encode
 
 
-@dataclass(frozen=True)
-class Stored:
-    """One row of the log. What the columns say is always readable; `recorded` is decoded on first use, then kept."""
-
+class _Row(NamedTuple):
     position: int
     """Grows in commit order, with holes: the next position is not always the next number."""
     stream_id: UUID
     version: int
     topic: str
-    """Wire name of the event, such as `order.placed.v1`."""
+    """Wire name of the event, such as `order.placed.v2`."""
     state: bytes
+
+
+class Stored(_Row):
+    """One row of the log. What the columns say is always readable; `recorded` is decoded on first use, then kept."""
 
     @classmethod
     def of(cls, position: int, recorded: Recorded) -> Self:
@@ -34,14 +35,22 @@ class Stored:
         """The event. Raises pydantic.ValidationError when the stored bytes are not one that this release knows."""
         return decode(self.state)
 
+    def read_as(self, recorded: Recorded) -> Self:
+        """Give the same row, whose event is read as this one."""
+        copy = type(self)(*self)
+        copy.__dict__["recorded"] = recorded
+        return copy
+
     @property
     def category(self) -> Category:
         return cast("Category", self.topic.partition(".")[0])
 
 
-_COLUMNS: Final = "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events "
-_LOAD: Final = _COLUMNS + "WHERE originator_id = %s AND originator_version > %s ORDER BY originator_version"
-_READ: Final = _COLUMNS + "WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
+COLUMNS: Final = "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events "
+"""The beginning of every query that gives rows of the log as `Stored`."""
+_LOAD: Final = COLUMNS + "WHERE originator_id = %s AND originator_version > %s ORDER BY originator_version"
+_PAGE: Final = _LOAD + " LIMIT %s"
+_READ: Final = COLUMNS + "WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
 _HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
 
 
@@ -61,6 +70,18 @@ class EventLog:
         async with self._pool.connection() as connection:
             return await load(connection, stream_id, after_version=after_version)
 
+    async def pages(self, stream_id: UUID, *, size: int = 500) -> AsyncIterator[list[Stored]]:
+        """Give a stream in version order, a page at a time, so that a long one keeps nobody waiting."""
+        after = 0
+        while True:
+            async with self._pool.connection() as connection:
+                page = await _rows(connection, _PAGE, (stream_id, after, size))
+            if page:
+                yield page
+            if len(page) < size:
+                return
+            after = page[-1].version
+
     async def read(self, *, after: int, limit: int) -> list[Stored]:
         """Give what was committed after a position, in commit order. Nothing is ever added before what was given."""
         async with self._pool.connection() as connection:
@@ -76,4 +97,4 @@ class EventLog:
 async def _rows(connection: AsyncConnection[Any], query: str, parameters: tuple[object, ...]) -> list[Stored]:
     async with connection.cursor(binary=True) as cursor:
         await cursor.execute(query, parameters)
-        return [Stored(*row) for row in await cursor.fetchall()]
+        return list(map(Stored._make, await cursor.fetchall()))

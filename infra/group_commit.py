@@ -35,7 +35,7 @@ class Once:
     subject: str
     key: str
     fingerprint: bytes
-    """SHA-256 of what was asked, so that a key used again for something else is noticed."""
+    """A hash of what was asked, so that a key used again for something else is noticed."""
 
     @property
     def identity(self) -> tuple[str, str, str]:

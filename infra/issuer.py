@@ -1,7 +1,6 @@
 """A development issuer: a key pair in the data folder and tokens signed with it. For one's own machine and tests."""
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from time import time
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jwt.algorithms import ECAlgorithm
 
 from infra.auth import SCOPES, Scope
+from infra.secret_files import write_secret
 from infra.settings import Settings
 from schemas.ids import new_id
 
@@ -31,10 +31,7 @@ def ensure_keys(folder: Path) -> Path:
     if not key_file.exists():
         key = ec.generate_private_key(ec.SECP256R1())
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        unfinished = key_file.with_suffix(f".{os.getpid()}")
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(pem)
-        unfinished.replace(key_file)
+        write_secret(key_file, pem)
     jwks = folder / _JWKS
     jwks.write_text(json.dumps({"keys": [_public(_private(folder))]}))
     return jwks

@@ -1,24 +1,129 @@
-"""Export an API's OpenAPI document into the repository, or tell whether the exported one has drifted."""
+"""What both APIs add to the OpenAPI document that FastAPI makes: names, examples, and every problem that can come."""
 
-import json
-import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from infra.problems import MEDIA_TYPE, Problem, ProblemDetails, body_of
+
+Json = dict[str, Any]
+
+_INSTANCE: Final = "urn:uuid:01981d3c-7cf8-7a10-8d4c-6f9619ff8b86"
+PARAMETERS: Final[Mapping[str, Any]] = {
+    "order_id": "01981d3c-7cf8-7a10-8d4c-6f9619ff8b86",
+    "shipment_id": "01981d3d-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+    "customer_id": "8e511fda-fc4d-5b72-b3e2-e88b12c125c7",
+    "sku": "BEANS-MINAS-250",
+    "min_position": 42,
+    "wait": 2.0,
+    "limit": 20,
+    "cursor": "8fV3rKq0Zc1mQw",
+    "q": "souza sidama",
+    "sort": "-placed_at",
+    "available_below": 5,
+    "phase": ["awaiting_stock"],
+    "overdue": True,
+    "ended": False,
+    "If-None-Match": '"5d41402abc4b2a76b9719d911017c592"',
+    "last-event-id": "8fV3rKq0Zc1mQw",
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    "X-Request-Id": "01981d3c-7cf8-7a10-8d4c-6f9619ff8b86",
+}
+"""An example of each parameter that is the same everywhere."""
+HEALTH: Final = {"alive": {"status": "ok"}, "ready": {"status": "ok"}}
+"""What the operations that tell of health answer."""
+_MOMENTS: Final = {"date-time": "2026-03-01T00:00:00Z", "date": "2026-03-01"}
 
 
-def written(app: FastAPI) -> str:
-    """Give the document that `app` serves, as it is committed."""
-    return json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n"
+def operation_id(route: APIRoute) -> str:
+    """Name an operation after its function, so that it keeps its name when its path changes."""
+    return route.name
 
 
-def export(app: FastAPI, path: Path, arguments: Sequence[str]) -> int:
-    """Write the document to `path`; with `--check` among the arguments, only compare. Gives the exit status."""
-    if "--check" in arguments:
-        drifted = not path.exists() or path.read_text(encoding="utf-8") != written(app)
-        sys.stderr.write(f"{path.name} has drifted from the code: export it again\n" if drifted else "")
-        return int(drifted)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(written(app), encoding="utf-8")
-    return 0
+def finish(
+    document: Json,
+    *,
+    examples: Mapping[str, Any],
+    problems: Callable[[Json], Iterable[Problem]],
+    tags: Mapping[str, str],
+) -> None:
+    """Complete a document in place.
+
+    `examples` has a value for each schema that a success answers with, or for the operation that has no schema;
+    `problems` gives what an operation may answer instead.
+    """
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    details = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= {**details.pop("$defs"), ProblemDetails.__name__: details}
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    document["tags"] = [{"name": name, "description": said} for name, said in tags.items()]
+    for parameter in components.get("parameters", {}).values():
+        _show_parameter(parameter)
+    for operation in operations(document):
+        _name(operation)
+        _show_answers(operation, schemas, examples)
+        _show_problems(operation, list(problems(operation)))
+        for parameter in operation.get("parameters", ()):
+            _show_parameter(parameter)
+
+
+def operations(document: Json) -> list[Json]:
+    return [operation for path in document["paths"].values() for operation in path.values()]
+
+
+def _name(operation: Json) -> None:
+    """Let the first sentence of a route's docstring be its summary; FastAPI would repeat the name."""
+    said = str(operation.get("description", operation["summary"]))
+    first, _, rest = said.replace("\n", " ").partition(". ")
+    operation["summary"] = first.removesuffix(".")
+    operation["description"] = rest.strip() or said
+
+
+def _show_answers(operation: Json, schemas: Json, examples: Mapping[str, Any]) -> None:
+    for status, response in operation["responses"].items():
+        if status.startswith("2"):
+            for content in response.get("content", {}).values():
+                name = str(content.get("schema", {}).get("$ref", "")).rpartition("/")[2]
+                known = schemas.get(name, {}).get("title") or operation["operationId"]
+                if known in examples:
+                    content["example"] = examples[known]
+
+
+def _show_problems(operation: Json, problems: Sequence[Problem]) -> None:
+    responses = operation["responses"]
+    for problem in problems:
+        known = responses.setdefault(str(problem.status_code), {"description": problem.title})
+        content = known.setdefault("content", {}).setdefault(MEDIA_TYPE, {})
+        content["schema"] = {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}
+        content.setdefault("examples", {})[problem.kind] = {
+            "summary": problem.title,
+            "value": body_of(problem, _INSTANCE),
+        }
+
+
+def _show_parameter(parameter: Json) -> None:
+    if "$ref" in parameter or "example" in parameter:
+        return
+    schema = parameter.get("schema", {})
+    if "examples" in schema:
+        parameter["example"] = schema["examples"][0]
+    elif parameter["name"] in PARAMETERS:
+        parameter["example"] = PARAMETERS[parameter["name"]]
+    elif values := _values(schema):
+        parameter["example"] = values
+
+
+def _values(schema: Json) -> Any:  # noqa: ANN401  # of the type that the parameter has
+    """Take the first of the values that a parameter may have."""
+    for variant in (schema, *schema.get("anyOf", ())):
+        if "enum" in variant:
+            return variant["enum"][0]
+        if variant.get("format") in _MOMENTS:
+            return _MOMENTS[variant["format"]]
+        if variant.get("type") == "array" and (first := _values(variant.get("items", {}))):
+            return [first]
+    return None

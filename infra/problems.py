@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
+from grpc import StatusCode
+from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +18,7 @@ from infra.trace import request_id
 
 MEDIA_TYPE: Final = "application/problem+json"
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-_MAX_ERRORS: Final = 20
+MAX_ERRORS: Final = 20
 _SAID: Final = {
     "missing": "is required",
     "extra_forbidden": "is not known here",
@@ -35,6 +36,20 @@ _KINDS: Final = {
     422: ("invalid", "The request does not have the form that is asked for here."),
     500: ("internal", "The request failed here. Its outcome may be unknown; repeat it with the same idempotency key."),
     503: ("unavailable", "The request cannot be served at the moment. Try again soon."),
+    504: ("deadline-exceeded", "It was not done in time, and its outcome is unknown. Repeat it with the same key."),
+}
+_CODES: Final = {
+    400: StatusCode.INVALID_ARGUMENT,
+    401: StatusCode.UNAUTHENTICATED,
+    403: StatusCode.PERMISSION_DENIED,
+    404: StatusCode.NOT_FOUND,
+    409: StatusCode.FAILED_PRECONDITION,
+    412: StatusCode.ABORTED,
+    413: StatusCode.RESOURCE_EXHAUSTED,
+    422: StatusCode.INVALID_ARGUMENT,
+    500: StatusCode.INTERNAL,
+    503: StatusCode.UNAVAILABLE,
+    504: StatusCode.DEADLINE_EXCEEDED,
 }
 
 
@@ -71,12 +86,15 @@ class Problem(HTTPException):
         title: str | None = None,
         headers: Mapping[str, str] | None = None,
         errors: Sequence[tuple[str, str]] = (),
+        code: StatusCode | None = None,
     ) -> None:
         usual_kind, usual_detail = _KINDS.get(status, ("refused", "The request was refused."))
         super().__init__(status, detail or usual_detail, dict(headers or {}))
         self.kind = kind or usual_kind
         self.title = title or HTTPStatus(status).phrase
         self.errors = errors
+        self.code = code or _CODES.get(status, StatusCode.UNKNOWN)
+        """What gRPC calls it."""
 
 
 def install_problems(app: FastAPI) -> None:
@@ -86,19 +104,40 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _crashed)
 
 
+def answer_refusals(
+    app: FastAPI, causes: Iterable[type[Exception]], problem_of: Callable[[Exception], "Problem | None"]
+) -> None:
+    """Answer exceptions of these kinds with the problem that each stands for; one that stands for none goes on."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        problem = problem_of(error)
+        if problem is None:
+            raise error
+        return document(request, problem)
+
+    for cause in causes:
+        app.add_exception_handler(cause, answer)
+
+
 def document(request: Request, problem: Problem) -> Response:
     """Render a problem as the answer to `request`."""
+    body = body_of(problem, f"urn:uuid:{request_id(request)}")
+    headers = {"cache-control": "no-store", **(problem.headers or {})}
+    return Response(json.dumps(body), problem.status_code, headers, MEDIA_TYPE)
+
+
+def body_of(problem: Problem, instance: str) -> dict[str, Any]:
+    """Give the members of the document."""
     body: dict[str, Any] = {
         "type": f"/problems/{problem.kind}",
         "title": problem.title,
         "status": problem.status_code,
         "detail": problem.detail,
-        "instance": f"urn:uuid:{request_id(request)}",
+        "instance": instance,
     }
     if problem.errors:
         body["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in problem.errors]
-    headers = {"cache-control": "no-store", **(problem.headers or {})}
-    return Response(json.dumps(body), problem.status_code, headers, MEDIA_TYPE)
+    return body
 
 
 async def _refused(request: Request, refusal: Exception) -> Response:
@@ -116,8 +155,16 @@ async def _crashed(request: Request, _crash: Exception) -> Response:
 async def _invalid(request: Request, invalid: Exception) -> Response:
     if not isinstance(invalid, RequestValidationError):
         raise invalid
-    errors = [_place_and_reason(error) for error in invalid.errors()[:_MAX_ERRORS]]
-    return document(request, Problem(422, errors=errors))
+    return document(request, _of_errors(invalid.errors()))
+
+
+def invalid_body(invalid: ValidationError) -> Problem:
+    """Give the problem of a body that one of our models refuses."""
+    return _of_errors([{**error, "loc": ("body", *error["loc"])} for error in invalid.errors()])
+
+
+def _of_errors(errors: Sequence[Mapping[str, Any]]) -> Problem:
+    return Problem(422, errors=[_place_and_reason(error) for error in errors[:MAX_ERRORS]])
 
 
 def _place_and_reason(error: Mapping[str, Any]) -> tuple[str, str]:

@@ -51,7 +51,7 @@ class Redelivery:
             return [overtaken(letter)]
         if isinstance(letter, CommandLetter):
             return [await (self._rehearse(letter) if rehearse else self._post(letter))]
-        if letter.consumer == RELAY:
+        if letter.consumer.partition(".")[0] == RELAY:
             return await self._release(letter, rehearse=rehearse)
         return await self._apply(letter, rehearse=rehearse)
 
@@ -61,7 +61,7 @@ class Redelivery:
             return [overtaken(letter)]
         if isinstance(letter, CommandLetter):
             return [await self._discard_command(letter, reason)]
-        if letter.consumer == RELAY:
+        if letter.consumer.partition(".")[0] == RELAY:
             return await self._hold_back(letter, reason, release=release)
         if release:
             return await self._apply(letter, without=reason)
@@ -169,12 +169,13 @@ def _readable(letters: Sequence[EventLetter], stream: Sequence[Stored]) -> list[
         if not all(result.well for result in results):
             results.append(_waits(letter))
             continue
+        stored = events[letter.version]
         try:
-            topic = events[letter.version].recorded.event.type
+            _ = stored.recorded
         except ValidationError as error:
             results.append(Result(letter, "fail", unreadable(error)))
         else:
-            results.append(Result(letter, "succeed", f"The relay would try to publish it as {topic}."))
+            results.append(Result(letter, "succeed", f"The relay would try to publish it as {stored.topic}."))
     return results
 
 

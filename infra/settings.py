@@ -3,10 +3,12 @@
 import secrets
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from infra.pins import Pins
 
 T = TypeVar("T")
 
@@ -60,6 +62,13 @@ class Settings(BaseSettings):
         default="orderflow", description="Cluster: the topics are <prefix>.order, <prefix>.stock and so on."
     )
     topic_partitions: int = Field(default=4, ge=1, le=1_000, description="Cluster: partitions of a topic that is new.")
+    pinned: Pins = Field(
+        default={},
+        description=(
+            "Cluster: consumers that still know only old forms of some events, as JSON: "
+            '{"warehouse": ["payment.declined.v1"]}. Each gets topics of its own, <prefix>.<category>.<consumer>.'
+        ),
+    )
     topic_replication: int = Field(default=1, ge=1, le=9, description="Cluster: replicas of a topic that is new.")
     rabbitmq_url: SecretStr = Field(
         default=SecretStr("amqp://orderflow@127.0.0.1:5672/"), description="Cluster: RabbitMQ with its virtual host."
@@ -81,6 +90,8 @@ class Settings(BaseSettings):
     )
     write_port: Port = Field(default=0, description="Port of the write API; 0 takes a free one.")
     query_port: Port = Field(default=0, description="Port of the query API and its page; 0 takes a free one.")
+    write_grpc_port: Port = Field(default=0, description="Port of the write API's gRPC; 0 takes a free one.")
+    query_grpc_port: Port = Field(default=0, description="Port of the query API's gRPC; 0 takes a free one.")
     mail_port: Port = Field(default=0, description="Port where caught mail is read; 0 takes a free one.")
     smtp_port: Port = Field(default=0, description="Port mail is sent to; 0 takes a free one for the mail catcher.")
     acquirer_port: Port = Field(default=0, description="Port of the simulated acquirer; 0 takes a free one.")
@@ -96,12 +107,29 @@ class Settings(BaseSettings):
         default=Path("~/.local/state/orderflow"),
         description="Where a running platform leaves word of itself, so that the command line finds it.",
     )
+    grpc_reflection: bool = Field(
+        default=False, description="Whether gRPC tells its contracts to whoever asks; `up` does, for development."
+    )
+    grpc_cert_file: Path | None = Field(
+        default=None, description="gRPC: certificate chain (PEM); without it, calls are in the clear."
+    )
+    grpc_key_file: Path | None = Field(default=None, description="gRPC: the private key of that certificate (PEM).")
+    grpc_client_ca_file: Path | None = Field(
+        default=None, description="gRPC: who vouches for clients (PEM); with it, a client must show a certificate."
+    )
     max_body_bytes: int = Field(default=65_536, gt=0, description="The largest request body that is read.")
 
     jwt_issuer: str = Field(default="orderflow-dev", description="The issuer every token must name.")
     jwt_audience: str = Field(default="orderflow", description="The audience every token must name.")
     jwks_file: Path | None = Field(default=None, description="File with the keys that sign tokens, as a JWK set.")
     jwks_url: str | None = Field(default=None, description="Where the keys that sign tokens are fetched, as a JWK set.")
+    vault_file: Path | None = Field(
+        default=None,
+        description=(
+            "File with the secret, 32 bytes as base64, that guards the keys of customers: what is personal is sealed "
+            "with them. Every service that writes or shows it needs the same; `up` makes one in its data folder."
+        ),
+    )
     cursor_secret: SecretStr = Field(
         default_factory=_new_secret,
         description="Signs page cursors; give every process of a cluster the same. Without it, a new one per start.",
@@ -146,6 +174,31 @@ class Settings(BaseSettings):
     compensation_deadline: Seconds = Field(
         default=300, description="Seconds until a person has to look at stock or money that was not given back."
     )
+
+    log_key_file: Path | None = Field(
+        default=None,
+        description=(
+            "The key that signs checkpoints of the log, made by `orderflow audit new-key`; without it there are none. "
+            "`up` makes its own."
+        ),
+    )
+    checkpoint_dir: Path | None = Field(
+        default=None, description="Where checkpoints are put to be handed out; without it, a folder beside the key."
+    )
+    checkpoint_every: Seconds = Field(
+        default=60, description="Seconds that a new event waits at most until a checkpoint holds it."
+    )
+    checkpoint_events: int = Field(
+        default=10_000, gt=0, description="So many new events are signed at once, whatever the seconds."
+    )
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        if (self.grpc_cert_file is None) != (self.grpc_key_file is None):
+            raise ValueError("grpc_cert_file and grpc_key_file go together")
+        if self.grpc_client_ca_file is not None and self.grpc_cert_file is None:
+            raise ValueError("grpc_client_ca_file needs grpc_cert_file and grpc_key_file")
+        return self
 
     @field_validator("kafka_user", "kafka_password")
     @classmethod

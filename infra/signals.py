@@ -17,6 +17,8 @@ from schemas.commands import Queue
 
 EVENTS: Final = "orderflow_events"
 PROJECTED: Final = "orderflow_projected"
+KEYS: Final = "orderflow_keys"
+"""A key of a customer was destroyed."""
 OUTBOX: Final[Mapping[Queue, str]] = {queue: f"orderflow_outbox_{queue}" for queue in get_args(Queue)}
 """One channel per queue, so that a command wakes the one consumer that it is for."""
 
@@ -34,6 +36,12 @@ class Waiter:
 
     def wake(self) -> None:
         self._signalled.set()
+
+    def woken(self) -> bool:
+        """Tell whether there was a signal since this was last asked."""
+        signalled = self._signalled.is_set()
+        self._signalled.clear()
+        return signalled
 
     async def wait(self, seconds: float) -> None:
         """Return on a signal since the last wait, or after `seconds`. It may be spurious: look, then wait again."""

@@ -11,6 +11,8 @@ from starlette.responses import Response
 from infra.problems import Problem
 
 MAX_DEPTH: Final = 32
+MALFORMED: Final = ("malformed-json", "The body must be JSON in UTF-8: no repeated member, no NaN, at most 32 levels.")
+"""Kind and detail of the problem with a body that `parse` refuses."""
 _LENGTH_DIGITS: Final = 12
 _MEDIA_TYPES: Final = frozenset({"application/json", "application/json;charset=utf-8"})
 
@@ -70,9 +72,7 @@ class _StrictRequest(Request):
         try:
             return parse(await self.body())
         except (ValueError, RecursionError):
-            raise Problem(
-                400, "malformed-json", "The body must be JSON in UTF-8: no repeated member, no NaN, at most 32 levels."
-            ) from None
+            raise Problem(400, *MALFORMED) from None
 
     def _is_plain_json(self) -> bool:
         types = self.headers.getlist("content-type")

@@ -19,15 +19,22 @@ def request_id(request: Request) -> UUID:
     known = request.scope.get(_KEY)
     if isinstance(known, UUID):
         return known
-    given = request.headers.get("x-request-id", "")
-    request.scope[_KEY] = found = UUID(given) if _UUID.fullmatch(given) else new_id()
+    request.scope[_KEY] = found = id_given(request.headers.get("x-request-id"))
     return found
 
 
 def trace_of(request: Request) -> Trace:
-    """Give what the events of this request carry. A malformed `traceparent` is ignored, as W3C Trace Context asks."""
-    parent = request.headers.get("traceparent")
+    """Give what the events of this request carry."""
+    return trace_given(request_id(request), request.headers.get("traceparent"))
+
+
+def id_given(text: str | None) -> UUID:
+    """Give the id of a request that said `text`: that, when it is a UUID, else a new one."""
+    return UUID(text) if text and _UUID.fullmatch(text) else new_id()
+
+
+def trace_given(cause: UUID, parent: str | None) -> Trace:
+    """Give what the events carry; a malformed `traceparent` is ignored, as W3C Trace Context asks."""
     if parent is not None and not _TRACEPARENT.fullmatch(parent):
         parent = None
-    cause = request_id(request)
     return Trace(correlation_id=cause, causation_id=cause, traceparent=parent)

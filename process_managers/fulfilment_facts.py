@@ -7,6 +7,7 @@ from uuid import UUID
 from process_managers.fulfilment_state import OrderFulfilment, Payment
 from schemas.commands import CapturePayment, Command, DispatchStock, NotifyCustomer, RefundPayment
 from schemas.events.order import (
+    ContactErased,
     OrderCancelled,
     OrderCompleted,
     OrderConfirmed,
@@ -66,7 +67,7 @@ def note(process: OrderFulfilment, recorded: Recorded) -> Step:
 def _note_order(process: OrderFulfilment, event: OrderEvent, event_id: UUID) -> Step:
     order_id = process.order_id
     match event:
-        case OrderPlaced():
+        case OrderPlaced() | ContactErased():
             return process, ()
         case OrderConfirmed():
             told = NotifyCustomer(order_id=order_id, template="order_confirmed", event_id=event_id)

@@ -60,12 +60,15 @@ async def payment_worker(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
 async def notification_worker(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
     """Consume the commands to tell customers."""
     from infra.smtp import Smtp  # noqa: PLC0415  # see above
+    from infra.tenant_keys import TenantKeys  # noqa: PLC0415
+    from infra.vault import Vault  # noqa: PLC0415
     from process_managers.workers.notification import NotificationWorker  # noqa: PLC0415
 
     settings = runtime.settings
     password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
     smtp = Smtp(settings.smtp_host, settings.smtp_port, settings.smtp_user, password, settings.smtp_tls)
-    worker = NotificationWorker(runtime.pool, runtime.log, smtp, sender=settings.mail_from)
+    vault = Vault(runtime.pool, runtime.signals, TenantKeys.of_settings(settings))
+    worker = NotificationWorker(runtime.pool, runtime.log, vault, smtp, sender=settings.mail_from)
     runtime.bus.consume("notifications.work", worker.handle, concurrency=_MAILS_AT_ONCE)
     yield {}
 

@@ -17,7 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import ValidationError
 
 from infra.acquirer import Booked, HttpAcquirer, OutcomeUnknown
-from infra.event_log import Stored
+from infra.event_log import COLUMNS, Stored
 from process_managers.reconciliation import Case, Finding, compare
 from schemas.events.payment import PaymentEvent
 from schemas.ids import payment_id
@@ -35,9 +35,8 @@ _LOCK: Final = 0x0F10_4EC0
 """Advisory lock of whoever reconciles every so often."""
 _TRY_LOCK: Final = f"SELECT pg_try_advisory_lock({_LOCK})"
 _HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
-_COLUMNS: Final = "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events "
-_NEXT: Final = _COLUMNS + "WHERE notification_id >= %s ORDER BY notification_id LIMIT 1"
-_STREAMS: Final = _COLUMNS + "WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version"
+_NEXT: Final = COLUMNS + "WHERE notification_id >= %s ORDER BY notification_id LIMIT 1"
+_STREAMS: Final = COLUMNS + "WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version"
 _MOVED: Final = """
 SELECT notification_id, split_part(topic, '.', 1), originator_id FROM stored_events
 WHERE notification_id >= %s ORDER BY notification_id LIMIT %s

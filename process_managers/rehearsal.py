@@ -30,10 +30,13 @@ from schemas.commands import (
     Sent,
     VoidPayment,
 )
+from schemas.events.order import Contact
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
 _HANDLED: Final = Forecast("no_op", "The worker has handled this message already.")
+_SOMEBODY: Final = Contact(name="-", email="somebody@orderflow.invalid", address="-")
+"""Nobody is told, so nobody's contact is opened."""
 _PROCESSES: Final = """
 SELECT 'processes ' || process_id AS name, phase, waiting_for, deadline_at, ended_at, state FROM processes
 WHERE process = %s AND process_id = ANY(%s)
@@ -78,7 +81,7 @@ async def notifications(settings: Settings, pool: Pool) -> AsyncIterator[Command
             return _HANDLED
         history = [stored.recorded for stored in await EventLog(pool).load(command.order_id)]
         try:
-            mail = compose(sent, command, history, settings.mail_from)
+            mail = compose(sent, command, _SOMEBODY, history, settings.mail_from)
         except HistoryMissing:
             return Forecast("fail", "The log does not hold what the mail is about.")
         return Forecast("succeed", f"The mail {mail['Subject']!r} would be sent to the customer of the order.")

@@ -69,7 +69,7 @@ class LiveFigures:
         """Say in Redis that everything up to a position is counted, after making sure that it is. Raises Outage."""
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                told = await self._tell([], _Target(position=position))
+                told = await self._tell([], Target(position=position))
             if told[0] == _LOST:
                 _log.warning("the live figures are lost and are counted anew")
                 await self.rebuild()
@@ -101,24 +101,27 @@ class LiveFigures:
         while position < head:
             page = await self._log.read(after=position, limit=_PAGE)
             position = page[-1].position
-            changes = [change for stored in page if (change := _readable_change(stored))]
-            await self._write(changes, _Target(generation, position, run))
-        await self._write([], _Target(generation, position, run, "vouch"))
+            await self.count(page, Target(generation, position, run))
+        await self.count([], Target(generation, position, run, "vouch"))
 
-    async def _write(self, changes: Sequence[LiveChange], target: "_Target | None" = None) -> None:
-        told = await self._tell(changes, target or _Target())
+    async def count(self, events: Sequence[Stored], target: "Target") -> None:
+        """Add what can be read of some events, in the order of the log. Raises FiguresLost."""
+        await self._write([change for stored in events if (change := _readable_change(stored))], target)
+
+    async def _write(self, changes: Sequence[LiveChange], target: "Target | None" = None) -> None:
+        told = await self._tell(changes, target or Target())
         if told[0] < 0:
             raise FiguresLost
         if told[0]:
             _log.error("%d events are not in the live figures: an earlier event of their order is missing", told[0])
 
-    async def _tell(self, changes: Sequence[LiveChange], target: "_Target") -> list[Any]:
+    async def _tell(self, changes: Sequence[LiveChange], target: "Target") -> list[Any]:
         arguments = [*target, *(argument for change in changes for argument in change)]
         told: list[Any] = await self._count(keys=[PREFIX], args=arguments)
         return told
 
 
-class _Target(NamedTuple):
+class Target(NamedTuple):
     """The first arguments of `live.lua`, in its order."""
 
     generation: str = ""

@@ -9,6 +9,8 @@ from redis.asyncio import Redis
 from infra.event_log import EventLog
 from infra.runtime import Runtime
 from infra.subscription import Subscription
+from infra.tenant_keys import TenantKeys
+from infra.vault import Vault
 from projections.live import LiveFigures
 from projections.order_detail import ORDER_DETAILS
 from projections.order_summary import ORDER_SUMMARIES
@@ -28,21 +30,28 @@ READ_MODELS: Final[tuple[ReadModel[Any], ...]] = (
     SALES_HOURS,
     SALES_PRODUCTS,
 )
-SUBSCRIPTIONS: Final[tuple[Subscription, ...]] = (
-    fill("order_views", ORDER_SUMMARIES, ORDER_DETAILS, ORDER_TIMELINE, pace=0.005, rest=0.3),
-    fill("shop_figures", STOCK_LEVELS, PRODUCTS, SALES_HOURS, SALES_PRODUCTS, pace=0.1, rest=4),
-)
-"""Two, so that neither an order nor a figure waits for a fault in the other; `schemas.views.FED_BY` names them."""
 
 
-def subscriptions(redis: Redis, log: EventLog) -> tuple[Subscription, ...]:
+def order_views(vault: Vault | None) -> Subscription:
+    """Fill the views of orders. With a vault, an order is also found by the name and the e-mail in its contact."""
+    models = (ORDER_SUMMARIES, ORDER_DETAILS, ORDER_TIMELINE)
+    return fill("order_views", *models, pace=0.005, rest=0.3, prepare=vault.findable if vault else None)
+
+
+SHOP_FIGURES: Final = fill("shop_figures", STOCK_LEVELS, PRODUCTS, SALES_HOURS, SALES_PRODUCTS, pace=0.1, rest=4)
+"""Apart from the views of orders, so that neither an order nor a figure waits for a fault in the other;
+`schemas.views.FED_BY` names them."""
+
+
+def subscriptions(redis: Redis, log: EventLog, vault: Vault) -> tuple[Subscription, ...]:
     """Give all that the process follows: what fills tables, and the live figures, which wait for Redis alone."""
-    return (*SUBSCRIPTIONS, LiveFigures(redis, log).subscription())
+    return (order_views(vault), SHOP_FIGURES, LiveFigures(redis, log).subscription())
 
 
 @asynccontextmanager
 async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
     """Subscribe; a read model that lags says so in its position. Serves nothing itself."""
-    for subscription in subscriptions(runtime.redis, runtime.log):
+    vault = Vault(runtime.pool, runtime.signals, TenantKeys.of_settings(runtime.settings))
+    for subscription in subscriptions(runtime.redis, runtime.log, vault):
         runtime.subscriptions.subscribe(subscription)
     yield {}

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from projections.order_status import status_after
 from projections.payment_detail import settle
-from projections.read_model import EventMissing, Key, ReadModel, order_keys
+from projections.read_model import EventMissing, Key, ReadModel, order_and_payment, order_keys
 from schemas.events.order import (
+    ContactErased,
     OrderCancelled,
     OrderCompleted,
     OrderConfirmed,
@@ -16,8 +17,9 @@ from schemas.events.order import (
     OrderPlaced,
     OrderShipped,
     Pick,
+    is_order_event,
 )
-from schemas.events.payment import PaymentEvent
+from schemas.events.payment import is_payment_event
 from schemas.recorded import Recorded
 from schemas.views import NO_CURRENCY, DetailLine, OrderDetail, Shipment
 
@@ -27,23 +29,25 @@ _NOBODY: Final = UUID(int=0)
 def detail(row: OrderDetail | None, key: Key, recorded: Recorded) -> OrderDetail | None:
     del key
     event = recorded.event
-    if isinstance(event, OrderEvent):
+    if is_order_event(event):
         known = row or _unplaced(recorded.stream_id, recorded)
         if known.version == 0 and not isinstance(event, OrderPlaced):
             raise EventMissing(recorded)
         change = {"status": status_after(event) or known.status, "version": recorded.version}
         return _updated(known, recorded, change | _changes(known, event, recorded))
-    if isinstance(event, PaymentEvent):
+    if is_payment_event(event):
         known = row or _unplaced(event.order_id, recorded)
         return _updated(known, recorded, {"payment": settle(known.payment, event)})
     return row
 
 
 def _updated(row: OrderDetail, recorded: Recorded, change: dict[str, Any]) -> OrderDetail:
-    return row.model_copy(update={"updated_at": max(row.updated_at, recorded.occurred_at), **change})
+    return row.but({"updated_at": max(row.updated_at, recorded.occurred_at), **change})
 
 
-def _changes(row: OrderDetail, event: OrderEvent, recorded: Recorded) -> dict[str, Any]:
+def _changes(  # noqa: PLR0911  # one for each event
+    row: OrderDetail, event: OrderEvent, recorded: Recorded
+) -> dict[str, Any]:
     happened = recorded.occurred_at
     match event:
         case OrderPlaced():
@@ -58,6 +62,8 @@ def _changes(row: OrderDetail, event: OrderEvent, recorded: Recorded) -> dict[st
             return _delivered(row, event, recorded)
         case OrderCompleted():
             return {"completed_at": happened}
+        case ContactErased():
+            return {"sealed": None}
     assert_never(event)
 
 
@@ -67,7 +73,6 @@ def _unplaced(order_id: UUID, recorded: Recorded) -> OrderDetail:
         order_id=order_id,
         tenant_id=recorded.tenant_id,
         customer_id=_NOBODY,
-        contact=None,
         locale="en",
         status="placed",
         lines=(),
@@ -82,7 +87,7 @@ def _unplaced(order_id: UUID, recorded: Recorded) -> OrderDetail:
 def _placed(event: OrderPlaced) -> dict[str, Any]:
     return {
         "customer_id": event.customer_id,
-        "contact": event.contact,
+        "sealed": event.contact.kept(),
         "locale": event.locale,
         "lines": tuple(
             DetailLine(sku=line.sku, name=line.name, quantity=line.quantity, unit_price=line.unit_price)
@@ -110,7 +115,7 @@ def _delivered(row: OrderDetail, event: OrderDelivered, recorded: Recorded) -> d
     picks = (pick for shipment in arrived for pick in shipment.picks)
     return {
         "shipments": tuple(
-            shipment.model_copy(update={"delivered_at": recorded.occurred_at}) if shipment in arrived else shipment
+            shipment.but({"delivered_at": recorded.occurred_at}) if shipment in arrived else shipment
             for shipment in row.shipments
         ),
         "lines": _counted(row.lines, picks, "delivered"),
@@ -122,8 +127,7 @@ def _counted(lines: tuple[DetailLine, ...], picks: Iterable[Pick], column: str) 
     """Add picked quantities to a column of the lines; an order has one line per SKU."""
     picked = {pick.sku: pick.quantity for pick in picks}
     return tuple(
-        line.model_copy(update={column: getattr(line, column) + picked[line.sku]}) if line.sku in picked else line
-        for line in lines
+        line.but({column: getattr(line, column) + picked[line.sku]}) if line.sku in picked else line for line in lines
     )
 
 
@@ -134,4 +138,5 @@ ORDER_DETAILS: Final = ReadModel(
     key=("order_id",),
     keys=order_keys,
     fold=detail,
+    writers=order_and_payment,
 )

@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from schemas.events.order import (
+    ContactErased,
     OrderCancelled,
     OrderCompleted,
     OrderConfirmed,
@@ -14,7 +15,7 @@ from schemas.events.order import (
 from schemas.views import OrderStatus
 
 
-def status_after(event: OrderEvent) -> OrderStatus | None:
+def status_after(event: OrderEvent) -> OrderStatus | None:  # noqa: PLR0911  # one for each event
     """Give the status that an event leads to; None when it leaves the status as it was."""
     match event:
         case OrderPlaced():
@@ -29,4 +30,6 @@ def status_after(event: OrderEvent) -> OrderStatus | None:
             return "delivered" if event.final else None
         case OrderCompleted():
             return "completed"
+        case ContactErased():
+            return None
     assert_never(event)

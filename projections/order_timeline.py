@@ -2,16 +2,10 @@
 
 from typing import Final
 
-from projections.read_model import Key, ReadModel, order_of
+from projections.read_model import Key, ReadModel, its_own_stream, order_of
 from schemas.recorded import Recorded
+from schemas.telling import facts_of
 from schemas.views import TimelineEntry
-
-_TOLD: Final = {
-    *("amount", "total", "sku", "quantity", "available", "picks", "carrier", "tracking", "final", "reason", "code"),
-    *("shipment_id", "capture_id", "refund_id"),
-}
-"""Fields of events that say what happened. A list of what is told, so that a new field is untold until it is added:
-never a personal one, never what the acquirer is asked with."""
 
 
 def keys(recorded: Recorded) -> tuple[Key, ...]:
@@ -35,7 +29,7 @@ def note(row: TimelineEntry | None, key: Key, recorded: Recorded) -> TimelineEnt
         actor=recorded.actor,
         correlation_id=recorded.trace.correlation_id,
         causation_id=recorded.trace.causation_id,
-        facts=recorded.event.model_dump(mode="json", include=_TOLD, exclude_none=True),
+        facts=facts_of(recorded.event),
     )
 
 
@@ -46,4 +40,5 @@ ORDER_TIMELINE: Final = ReadModel(
     key=("order_id", "event_id"),
     keys=keys,
     fold=note,
+    writers=its_own_stream,
 )

@@ -2,7 +2,7 @@
 
 from typing import Final, assert_never
 
-from projections.read_model import EventMissing, Key, ReadModel
+from projections.read_model import EventMissing, Key, ReadModel, its_own_stream
 from schemas.events.product import ProductEvent, ProductListed, ProductRepriced, ProductRetired
 from schemas.recorded import Recorded
 from schemas.views import ProductView
@@ -25,9 +25,9 @@ def catalogue(row: ProductView | None, key: Key, recorded: Recorded) -> ProductV
     changed = {"version": recorded.version, "updated_at": recorded.occurred_at}
     match event:
         case ProductRepriced():
-            return row.model_copy(update={**changed, "price": event.price})
+            return row.but({**changed, "price": event.price})
         case ProductRetired():
-            return row.model_copy(update={**changed, "status": "retired"})
+            return row.but({**changed, "status": "retired"})
     assert_never(event)
 
 
@@ -52,4 +52,5 @@ PRODUCTS: Final = ReadModel(
     key=("tenant_id", "sku"),
     keys=keys,
     fold=catalogue,
+    writers=its_own_stream,
 )

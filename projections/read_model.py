@@ -9,9 +9,10 @@ from uuid import UUID
 from infra.event_log import Stored
 from schemas.base import Category
 from schemas.events import Event
-from schemas.events.order import OrderEvent
-from schemas.events.payment import PaymentEvent
+from schemas.events.order import is_order_event
+from schemas.events.payment import is_payment_event
 from schemas.events.stock import StockDispatched, StockReleased, StockReserved, StockShort
+from schemas.ids import payment_id
 from schemas.recorded import Recorded
 from schemas.views import Projected
 
@@ -25,6 +26,11 @@ class EventMissing(Exception):  # noqa: N818  # a state of the world
 
     def __init__(self, recorded: Recorded) -> None:
         super().__init__(f"{recorded.event.type}: version {recorded.version} without the events before it")
+
+
+def nobody_in_particular(recorded: Recorded) -> tuple[UUID, ...]:
+    del recorded
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +50,49 @@ class ReadModel(Generic[R]):
     keys: Callable[[Recorded], tuple[Key, ...]]
     """The rows that an event changes."""
     fold: Callable[[R | None, Key, Recorded], R | None]
+    writers: Callable[[Recorded], tuple[UUID, ...]] = nobody_in_particular
+    """All streams that write to the rows which an event changes; none when that can be any."""
 
     def touched(self, batch: Sequence[Stored]) -> set[Key]:
         return {key for stored in batch for key in self.keys(stored.recorded)}
 
     def changed(self, rows: Mapping[Key, R], batch: Sequence[Stored]) -> dict[Key, R]:
         """Fold a batch into the rows that it touches; gives those that changed, with their new position."""
-        changed: dict[Key, R] = {}
-        positions: dict[Key, int] = {}
+        folded, changed = dict(rows), set[Key]()
         for stored in batch:
-            for key in self.keys(stored.recorded):
-                before = changed.get(key) or rows.get(key)
-                after = self.fold(before, key, stored.recorded)
-                if after is not None and after is not before:
-                    changed[key] = after
-                    known = positions.get(key, before.position if before else 0)
-                    positions[key] = max(stored.position, known)
-        return {key: row.model_copy(update={"position": positions[key]}) for key, row in changed.items()}
+            self.take(folded, changed, stored.recorded, stored.position)
+        return {key: row for key, row in folded.items() if key in changed}
+
+    def take(self, rows: dict[Key, R], changed: set[Key], recorded: Recorded, position: int) -> None:
+        """Fold one event into rows, and note which have changed."""
+        for key in self.keys(recorded):
+            before = rows.get(key)
+            after = self.fold(before, key, recorded)
+            if after is None or after is before:
+                continue
+            known = before.position if before else 0
+            after.__dict__["position"] = max(position, known)  # nobody else has it yet, and a copy is dear
+            rows[key] = after
+            changed.add(key)
 
 
 def order_of(event: Event, stream_id: UUID) -> UUID | None:
     """Give the order that an event is about, whichever stream it is in."""
-    if isinstance(event, OrderEvent):
+    if is_order_event(event):
         return stream_id
-    if isinstance(event, PaymentEvent | StockReserved | StockShort | StockReleased | StockDispatched):
+    if is_payment_event(event) or isinstance(event, StockReserved | StockShort | StockReleased | StockDispatched):
         return event.order_id
     return None
+
+
+def order_and_payment(recorded: Recorded) -> tuple[UUID, ...]:
+    """Give the two streams that write to the row of the order that an event is about."""
+    order_id = order_of(recorded.event, recorded.stream_id)
+    return () if order_id is None else (order_id, payment_id(order_id))
+
+
+def its_own_stream(recorded: Recorded) -> tuple[UUID, ...]:
+    return (recorded.stream_id,)
 
 
 def order_keys(recorded: Recorded) -> tuple[Key, ...]:

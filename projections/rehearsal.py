@@ -11,8 +11,10 @@ from redis.asyncio import Redis
 from infra.consumers import EventConsumer, Rows
 from infra.event_log import EventLog, Stored
 from infra.settings import Settings
+from infra.subscription import Subscription
 from projections.live import LiveFigures
-from projections.main import READ_MODELS, SUBSCRIPTIONS
+from projections.main import READ_MODELS, SHOP_FIGURES
+from projections.main import order_views as order_views_of
 from projections.projector import Projector
 from schemas.views import FED_BY
 
@@ -22,7 +24,7 @@ async def order_views(
     settings: Settings, pool: AsyncConnectionPool[AsyncConnection[Any]]
 ) -> AsyncIterator[EventConsumer]:
     del settings, pool
-    yield _consumer("order_views")
+    yield _consumer(order_views_of(None))
 
 
 @asynccontextmanager
@@ -30,7 +32,7 @@ async def shop_figures(
     settings: Settings, pool: AsyncConnectionPool[AsyncConnection[Any]]
 ) -> AsyncIterator[EventConsumer]:
     del settings, pool
-    yield _consumer("shop_figures")
+    yield _consumer(SHOP_FIGURES)
 
 
 @asynccontextmanager
@@ -46,7 +48,6 @@ async def _nothing(connection: AsyncConnection[Any], batch: Sequence[Stored]) ->
     return {}
 
 
-def _consumer(name: str) -> EventConsumer:
-    [subscription] = [subscription for subscription in SUBSCRIPTIONS if subscription.name == name]
-    projector = Projector(*(model for model in READ_MODELS if FED_BY[model.name] == name))
+def _consumer(subscription: Subscription) -> EventConsumer:
+    projector = Projector(*(model for model in READ_MODELS if FED_BY[model.name] == subscription.name))
     return EventConsumer(subscription, projector.rows)

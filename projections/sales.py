@@ -6,6 +6,7 @@ from typing import Final, assert_never
 from projections.read_model import Key, ReadModel
 from schemas.events import Event
 from schemas.events.order import (
+    ContactErased,
     OrderCancelled,
     OrderCompleted,
     OrderConfirmed,
@@ -29,7 +30,7 @@ def sale_of(event: Event) -> tuple[int, Sale] | None:
             return 1, event
         case OrderCancelled():
             return (-1, event) if event.confirmed else None
-        case OrderPlaced() | OrderShipped() | OrderDelivered() | OrderCompleted():
+        case OrderPlaced() | OrderShipped() | OrderDelivered() | OrderCompleted() | ContactErased():
             return None
     assert_never(event)
 
@@ -51,8 +52,8 @@ def book_hour(row: SalesHour | None, key: Key, recorded: Recorded) -> SalesHour 
     known = row or SalesHour.model_validate(
         {"tenant_id": tenant_id, "hour": hour, "currency": currency, "orders": 0, "items": 0, "revenue": 0}
     )
-    return known.model_copy(
-        update={
+    return known.but(
+        {
             "orders": known.orders + sign,
             "items": known.items + sign * sum(line.quantity for line in event.lines),
             "revenue": known.revenue + sign * event.total.amount,
@@ -77,8 +78,8 @@ def book_product(row: SalesProduct | None, key: Key, recorded: Recorded) -> Sale
     line = next(line for line in event.lines if line.sku == sku)
     columns = {"tenant_id": tenant_id, "day": day, "sku": sku, "currency": currency}
     known = row or SalesProduct.model_validate({**columns, "orders": 0, "quantity": 0, "revenue": 0})
-    return known.model_copy(
-        update={
+    return known.but(
+        {
             "orders": known.orders + sign,
             "quantity": known.quantity + sign * line.quantity,
             "revenue": known.revenue + sign * line.quantity * line.unit_price,

@@ -2,7 +2,7 @@
 
 from typing import Final, assert_never
 
-from projections.read_model import EventMissing, Key, ReadModel
+from projections.read_model import EventMissing, Key, ReadModel, its_own_stream
 from schemas.events.stock import (
     StockAdjusted,
     StockDispatched,
@@ -67,4 +67,5 @@ STOCK_LEVELS: Final = ReadModel(
     key=("tenant_id", "sku"),
     keys=keys,
     fold=count,
+    writers=its_own_stream,
 )

@@ -1,10 +1,18 @@
 """What the OpenAPI document says about reads besides their own success."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from fastapi import FastAPI
 
-from infra.problems import MEDIA_TYPE, ProblemDetails
+from infra.openapi import finish
+from infra.problems import Problem
+from query_api.cursors import CursorRefused
+from query_api.examples import answers
+from query_api.history.states import NotYetBegun, VersionNotReached
+from query_api.live import FiguresAway
+from query_api.positions import PositionUnknown, ReadModelBehind
+from query_api.refusals import NOT_FOUND, PROBLEMS, TOO_MANY_STREAMS
 
 _HEADERS: Final = {
     "ETag": {"description": "Strong validator of exactly these bytes.", "schema": {"type": "string"}},
@@ -24,13 +32,15 @@ _IF_NONE_MATCH: Final = {
 
 
 def problem(description: str) -> dict[str, Any]:
-    """Describe an answer that is a problem document."""
-    schema = {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}
-    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+    """Describe an answer that is a problem document; `describe` adds which ones."""
+    return {"description": description}
 
 
 MISSING: Final[dict[int | str, dict[str, Any]]] = {
-    404: problem("`*-not-found`: unknown, or not the caller's to see; the two look the same."),
+    404: problem(
+        "`*-not-found`: unknown, or not the caller's to see; the two look the same. "
+        "`version-not-reached`, `not-yet-begun`: there is no such point in its history."
+    ),
 }
 REFUSED: Final[dict[int | str, dict[str, Any]]] = {
     401: problem("`unauthenticated`: no valid access token."),
@@ -52,19 +62,65 @@ READS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+_ANYTHING: Final = ("order", "payment", "product", "stock")
+_ABOUT: Final = {
+    "get_order": ("order",),
+    "get_timeline": ("order",),
+    "get_product": ("product",),
+    "get_stock": ("stock",),
+    "get_state": _ANYTHING,
+    "get_diff": _ANYTHING,
+}
+"""What an operation finds or does not find; the others with a 404 are about customers."""
+_A_POINT: Final = (PROBLEMS[VersionNotReached], PROBLEMS[NotYetBegun])
+_BY_PARAMETER: Final = {
+    "cursor": (PROBLEMS[CursorRefused],),
+    "min_position": (PROBLEMS[PositionUnknown], PROBLEMS[ReadModelBehind]),
+}
+"""What only an operation with this parameter can answer."""
+_ANY: Final = (
+    Problem(401),
+    Problem(403),
+    Problem(422, errors=(("query/limit", "Input should be less than or equal to 200"),)),
+    Problem(503),
+)
+_TAGS: Final = {
+    "orders": "Orders, and what happened to each.",
+    "customers": "What a customer has ordered.",
+    "catalogue": "What is for sale.",
+    "stock": "What is on the shelf.",
+    "sales": "Confirmed sales by hour, day and product.",
+    "history": "What anything was at an earlier point, and what changed since.",
+    "operations": "What staff watch.",
+    "stream": "Changes as they happen.",
+    "health": "For whoever watches the process.",
+}
+
+
 def describe(app: FastAPI) -> None:
     """Complete the OpenAPI document of `app`, in place: FastAPI keeps the one that it has made."""
     document = app.openapi()
-    components = document["components"]
-    for unused in ("HTTPValidationError", "ValidationError"):
-        components["schemas"].pop(unused, None)
-    details = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
-    components["schemas"] |= {**details.pop("$defs"), ProblemDetails.__name__: details}
-    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
-    for path, operations in document["paths"].items():
+    for path, methods in document["paths"].items():
         if path.startswith("/v1/"):
-            for operation in operations.values():
+            for operation in methods.values():
                 operation["security"] = [{"token": []}]
                 if "304" in operation["responses"]:
                     operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
+    finish(document, examples=answers(), problems=_problems, tags=_TAGS)
     app.openapi_schema = document
+
+
+def _problems(operation: dict[str, Any]) -> Iterator[Problem]:
+    name, responses = operation["operationId"], operation["responses"]
+    if "404" in responses:
+        for kind in _ABOUT.get(name, ("customer",)):
+            yield Problem(404, f"{kind}-not-found", NOT_FOUND)
+    if name in ("get_state", "get_diff"):
+        yield from _A_POINT
+    if name == "get_dashboard":
+        yield PROBLEMS[FiguresAway]
+    if name == "listen":
+        yield Problem(503, *TOO_MANY_STREAMS)
+    for parameter in operation.get("parameters", ()):
+        yield from _BY_PARAMETER.get(parameter["name"], ())
+    yield from (problem for problem in _ANY if str(problem.status_code) in responses)

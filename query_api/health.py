@@ -20,8 +20,13 @@ def health_routes(pool: Pool) -> APIRouter:
     @router.get("/readyz", responses={503: problem("The read models cannot be read.")})
     async def ready() -> dict[str, str]:
         """Tell that questions can be answered: the read models can be read."""
-        async with pool.connection() as connection:
-            await connection.execute(_READY)
+        await readable(pool)
         return {"status": "ok"}
 
     return router
+
+
+async def readable(pool: Pool) -> None:
+    """Raise psycopg.Error or PoolTimeout when the read models cannot be read."""
+    async with pool.connection() as connection:
+        await connection.execute(_READY)

@@ -69,7 +69,7 @@ class Listing(Generic[R]):
 
 def columns(row: type[Row]) -> sql.Composed:
     """Give the columns of a read model's table: the fields of its rows."""
-    return sql.SQL(", ").join(sql.Identifier(name) for name in row.model_fields)
+    return sql.SQL(", ").join(sql.Identifier(name) for name in row.columns())
 
 
 def _plain(value: object) -> str | int:

@@ -2,59 +2,96 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from fastapi import FastAPI
 
 from infra.auth import Auth
+from infra.event_log import EventLog
 from infra.http import serve
+from infra.openapi import operation_id
+from infra.reference import reference_routes
+from infra.rpc.server import Services, serve_rpc
 from infra.runtime import Runtime
 from infra.stopping import stop
-from query_api.answers import Answers
+from infra.tenant_keys import TenantKeys
+from infra.vault import Vault
 from query_api.console.pages import Console, console_routes
+from query_api.contacts import Contacts
 from query_api.cursors import Cursors
 from query_api.description import describe
-from query_api.health import health_routes
+from query_api.health import health_routes, readable
+from query_api.history.questions import PastQuestions
+from query_api.history.rest import past_routes
 from query_api.notices import Notices
 from query_api.operations import catalogue_routes, figure_routes
 from query_api.positions import Positions
+from query_api.questions import OrderQuestions, ShopQuestions
+from query_api.reading import Reading
 from query_api.refusals import install_refusals
 from query_api.rest import order_routes
+from query_api.rpc import services
 from query_api.stream import SlowReaders, Streams, stream_routes
 
 
-def build(answers: Answers, streams: Streams, console: Console, auth: Auth) -> FastAPI:
-    """Give the app; starts and connects nothing."""
-    app = FastAPI(title="OrderFlow query API", version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
+@dataclass(frozen=True, slots=True)
+class QueryApi:
+    app: FastAPI
+    rpc: Services
+
+
+def build(reading: Reading, log: EventLog, streams: Streams, console: Console, auth: Auth) -> QueryApi:
+    """Give what serves HTTP and gRPC; starts and connects nothing."""
+    about_orders = OrderQuestions(reading, console.contacts)
+    about_shop = ShopQuestions(reading, console.redis, console.now)
+    about_the_past = PastQuestions(reading, log)
+    app = FastAPI(
+        title="OrderFlow query API",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=operation_id,
+    )
     app.add_middleware(SlowReaders)
-    app.include_router(order_routes(answers, auth))
-    app.include_router(catalogue_routes(answers, auth))
-    app.include_router(figure_routes(answers, auth, console.redis, console.now))
+    app.include_router(order_routes(about_orders, auth))
+    app.include_router(catalogue_routes(about_shop, auth))
+    app.include_router(figure_routes(about_shop, auth))
+    app.include_router(past_routes(about_the_past, auth))
     app.include_router(stream_routes(streams, auth))
     app.include_router(console_routes(console, streams))
-    app.include_router(health_routes(answers.pool))
+    app.include_router(reference_routes())
+    app.include_router(health_routes(reading.pool))
     install_refusals(app)
     describe(app)
-    return app
+    ready = partial(readable, reading.pool)
+    return QueryApi(app, services(about_orders, about_shop, about_the_past, streams, auth=auth, ready=ready))
 
 
 @asynccontextmanager
 async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
-    """Serve until the block ends; yields `query_url`."""
+    """Serve until the block ends; yields `query_url` and `query_grpc`."""
     settings, pool = runtime.settings, runtime.pool
     positions = Positions(pool, runtime.signals)
     notices = Notices(runtime.feed, runtime.log, pool, positions)
     cursors = Cursors(settings.cursor_secret)
-    console = Console(settings.console_tenant, settings.host, pool, runtime.redis, _now)
-    app = build(Answers(pool, positions, cursors), Streams(notices, cursors), console, Auth.of_settings(settings))
+    contacts = Contacts(Vault(pool, runtime.signals, TenantKeys.of_settings(settings)))
+    console = Console(settings.console_tenant, settings.host, pool, runtime.redis, contacts, _now)
+    reading, streams = Reading(pool, positions, cursors), Streams(notices, cursors)
+    api = build(reading, runtime.log, streams, console, Auth.of_settings(settings))
     background = [
         runtime.tasks.create_task(positions.watch(), name="query_api:positions"),
         runtime.tasks.create_task(notices.run(), name="query_api:notices"),
     ]
     try:
-        async with serve(app, host=settings.host, port=settings.query_port) as url:
+        async with (
+            serve(api.app, host=settings.host, port=settings.query_port) as url,
+            serve_rpc(api.rpc, settings, settings.query_grpc_port) as place,
+        ):
             try:
-                yield {"query_url": url}
+                yield {"query_url": url, "query_grpc": place}
             finally:
                 notices.close()
     finally:

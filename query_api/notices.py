@@ -63,6 +63,7 @@ class Notice:
     tenant_id: str
     customer_id: UUID
     order_id: UUID
+    change: Change
     data: str
 
 
@@ -176,4 +177,4 @@ def _notice(stored: Stored, row: tuple[UUID, str, UUID, OrderStatus, PaymentStat
         payment_status=payment_status,
         position=stored.position,
     )
-    return Notice(stored.position, tenant_id, customer_id, order_id, change.model_dump_json())
+    return Notice(stored.position, tenant_id, customer_id, order_id, change, change.model_dump_json())

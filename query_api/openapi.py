@@ -1,9 +1,6 @@
-"""`python -m query_api.openapi` writes docs/openapi/query.json; with `--check` it tells whether that has drifted."""
+"""The OpenAPI document of the API, without any of what it connects to; `make contracts` writes it to docs/openapi."""
 
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Final
 
 from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
@@ -13,18 +10,18 @@ from infra.auth import Auth
 from infra.event_log import EventLog
 from infra.feed import Feed
 from infra.jwks import Keys
-from infra.openapi import export
 from infra.settings import Settings
 from infra.signals import Signals
-from query_api.answers import Answers
+from infra.tenant_keys import TenantKeys
+from infra.vault import Vault
 from query_api.console.pages import Console
+from query_api.contacts import Contacts
 from query_api.cursors import Cursors
 from query_api.main import build
 from query_api.notices import Notices
 from query_api.positions import Positions
+from query_api.reading import Reading
 from query_api.stream import Streams
-
-EXPORT: Final = Path(__file__).parents[1] / "docs" / "openapi" / "query.json"
 
 
 async def _no_keys() -> bytes:
@@ -36,10 +33,7 @@ def unconnected() -> FastAPI:
     pool, signals, cursors = AsyncConnectionPool("", open=False), Signals(""), Cursors(Settings().cursor_secret)
     positions, log = Positions(pool, signals), EventLog(pool)
     notices = Notices(Feed(log, signals), log, pool, positions)
-    console = Console(None, "", pool, Redis(), lambda: datetime.now(UTC))
+    contacts = Contacts(Vault(pool, signals, TenantKeys(b"")))
+    console = Console(None, "", pool, Redis(), contacts, lambda: datetime.now(UTC))
     auth = Auth(Keys(_no_keys), issuer="", audience="")
-    return build(Answers(pool, positions, cursors), Streams(notices, cursors), console, auth)
-
-
-if __name__ == "__main__":
-    sys.exit(export(unconnected(), EXPORT, sys.argv[1:]))
+    return build(Reading(pool, positions, cursors), log, Streams(notices, cursors), console, auth).app

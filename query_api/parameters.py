@@ -1,14 +1,14 @@
 """What may be asked: every filter, sort and bound, checked before a query is built. Unknown parameters are refused."""
 
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
 
 from query_api.cursors import MAX_CURSOR
-from schemas.base import Instant, ShortText, Sku
+from schemas.base import Instant, ShortText, Sku, Version
 from schemas.views import OrderStatus, PaymentStatus
 
 MAX_LIMIT: Final = 200
@@ -86,6 +86,8 @@ class OrderQuery(Paged):
 
 class TimelineQuery(Paged):
     limit: Limit = MAX_LIMIT
+    story: bool = Field(default=True, examples=[True])
+    """With commands, payment attempts, mails, steps and causes, and with what is waited for; not only the events."""
 
 
 class ProductQuery(Paged):
@@ -132,6 +134,42 @@ class DayRange(Fresh):
 class ProductSalesQuery(DayRange):
     sku: Sku | None = None
     limit: Limit = 50
+
+
+class StateQuery(Fresh):
+    """Without `at_version` and `as_of`, the state now."""
+
+    at_version: Version | None = Field(default=None, examples=[2])
+    """After this version of its own stream."""
+    as_of: When | None = Field(default=None, examples=["2026-03-02T12:00:00Z"])
+    """At this instant."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        _check_point(self.at_version, self.as_of, "`at_version` or `as_of`")
+        return self
+
+
+class DiffQuery(Fresh):
+    """From one point to another, which may be the earlier one; without an end, until now."""
+
+    from_version: Version | None = Field(default=None, examples=[1])
+    from_as_of: When | None = Field(default=None, examples=["2026-03-02T12:00:00Z"])
+    to_version: Version | None = Field(default=None, examples=[2])
+    to_as_of: When | None = Field(default=None, examples=["2026-03-02T14:00:00Z"])
+
+    @model_validator(mode="after")
+    def _two(self) -> Self:
+        if self.from_version is None and self.from_as_of is None:
+            raise ValueError("needs `from_version` or `from_as_of`")
+        _check_point(self.from_version, self.from_as_of, "`from_version` or `from_as_of`")
+        _check_point(self.to_version, self.to_as_of, "`to_version` or `to_as_of`")
+        return self
+
+
+def _check_point(version: int | None, instant: datetime | None, either: str) -> None:
+    if version is not None and instant is not None:
+        raise ValueError(f"takes {either}, not both")
 
 
 def _check_range(since: Any, until: Any, longest: timedelta) -> None:  # noqa: ANN401  # instants or days

@@ -1,19 +1,20 @@
 """Which problem document stands for which state of the query side."""
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 import psycopg
 from fastapi import FastAPI
+from grpc import StatusCode
 from psycopg_pool import PoolTimeout
-from starlette.requests import Request
-from starlette.responses import Response
 
-from infra.problems import Problem, document, install_problems
+from infra.problems import Problem, answer_refusals, install_problems
 from query_api.cursors import CursorRefused
+from query_api.history.states import NotYetBegun, VersionNotReached
 from query_api.live import FiguresAway
 from query_api.positions import PositionUnknown, ReadModelBehind
 
+TOO_MANY_STREAMS: Final = ("too-many-streams", "Too many streams are open.")
+NOT_FOUND: Final = "There is nothing here that this token may see."
 _AGAIN: Final = {"retry-after": "1"}
 _AWAY: Final = Problem(503, headers=_AGAIN)
 PROBLEMS: Final[dict[type[Exception], Problem]] = {
@@ -26,6 +27,10 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
     ReadModelBehind: Problem(
         503, "read-model-behind", "The view has not reached `min_position` yet. Try again soon.", headers=_AGAIN
     ),
+    VersionNotReached: Problem(
+        404, "version-not-reached", "The history has not come to this version.", code=StatusCode.OUT_OF_RANGE
+    ),
+    NotYetBegun: Problem(404, "not-yet-begun", "At this instant there was nothing yet.", code=StatusCode.OUT_OF_RANGE),
     FiguresAway: Problem(
         503, "figures-away", "The live figures cannot be read or are being counted anew.", headers=_AGAIN
     ),
@@ -34,15 +39,12 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
 }
 
 
+def problem_of(error: Exception) -> Problem | None:
+    """Name what a question failed with; None for a fault of ours."""
+    return next((problem for state, problem in PROBLEMS.items() if isinstance(error, state)), None)
+
+
 def install_refusals(app: FastAPI) -> None:
     """Answer every refusal of the query side, and everything else that is not a success, with a problem document."""
     install_problems(app)
-    for state, problem in PROBLEMS.items():
-        app.add_exception_handler(state, _saying(problem))
-
-
-def _saying(problem: Problem) -> Callable[[Request, Exception], Awaitable[Response]]:
-    async def say(request: Request, _state: Exception) -> Response:
-        return document(request, problem)
-
-    return say
+    answer_refusals(app, PROBLEMS, problem_of)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import psycopg
@@ -19,6 +19,7 @@ from query_api.cursors import MAX_CURSOR, CursorRefused, Cursors, Place
 from query_api.description import REFUSED
 from query_api.notices import Change, Notice, Notices
 from query_api.orders import sees_all, sight
+from query_api.refusals import TOO_MANY_STREAMS
 
 MAX_STREAMS: Final = 1_000
 MAX_REPLAY: Final = 10_000
@@ -54,6 +55,16 @@ class Listener:
         return ("stream", *sight(self.by), str(self.order_id or ""))
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One thing that a stream tells. Whatever a listener may hear of up to `position` has been told with it."""
+
+    kind: Literal["change", "reset", "quiet"]
+    position: int
+    notice: Notice | None = None
+    """The change; nothing when changes were missed, or when there was none for a while."""
+
+
 class Streams:
     """Bounded in number and in memory: a stream holds one notice, and reads the next when its reader has taken it."""
 
@@ -65,7 +76,7 @@ class Streams:
     async def admit(self) -> AsyncIterator[None]:
         """Dependency that counts a stream while it is open; raises the 503 problem when this process serves no more."""
         if self.open >= MAX_STREAMS:
-            raise Problem(503, "too-many-streams", "Too many streams are open.", headers={"retry-after": "10"})
+            raise Problem(503, *TOO_MANY_STREAMS, headers={"retry-after": "10"})
         self.open += 1
         try:
             yield
@@ -73,30 +84,49 @@ class Streams:
             self.open -= 1
 
     async def events(self, listener: Listener, last_event_id: str | None) -> AsyncGenerator[ServerSentEvent, None]:
-        """Tell what the listener may hear, from after `last_event_id` on, at least once each and in commit order."""
-        now = asyncio.get_running_loop().time
-        told_at = now()
-        ends_at = told_at + MAX_SECONDS
+        """Tell what the listener may hear, from after `last_event_id` on, as server-sent events."""
         after = self._resumed(listener, last_event_id)
         if after is None:
             after = self._notices.position
             yield ServerSentEvent(event="reset", raw_data="{}", id=self._id(listener, after), retry=_RETRY_MS)
         else:
             yield ServerSentEvent(comment="here", id=self._id(listener, after), retry=_RETRY_MS)
+        async with aclosing(self.told(listener, after)) as told:
+            async for each in told:
+                yield self._event(each, self._id(listener, each.position))
+
+    async def told(self, listener: Listener, after: int | None = None) -> AsyncGenerator[Told, None]:
+        """Tell what the listener may hear, from after a position or from now on.
+
+        At least once each and in commit order. Ends after MAX_SECONDS, and when the log cannot be read: a client comes
+        back and resumes.
+        """
+        now = asyncio.get_running_loop().time
+        told_at = now()
+        ends_at = told_at + MAX_SECONDS
+        after = self._notices.position if after is None else after
         while not self._notices.closed and now() < ends_at:
             if self._notices.position - after > MAX_REPLAY:
                 after = self._notices.position
-                yield ServerSentEvent(event="reset", raw_data="{}", id=self._id(listener, after))
+                yield Told("reset", after)
             try:
                 found, after = await self._notices.read(after=after, wait=_QUIET_SECONDS)
             except (psycopg.OperationalError, PoolTimeout):
-                return  # the client comes back and resumes
+                return
             for notice in filter(listener.hears, found):
                 told_at = now()
-                yield ServerSentEvent(event="order", raw_data=notice.data, id=self._id(listener, notice.position))
+                yield Told("change", notice.position, notice)
             if now() - told_at >= _QUIET_SECONDS:
                 told_at = now()
-                yield ServerSentEvent(comment="quiet", id=self._id(listener, after))
+                yield Told("quiet", after)
+
+    @staticmethod
+    def _event(told: Told, place: str) -> ServerSentEvent:
+        if told.notice is not None:
+            return ServerSentEvent(event="order", raw_data=told.notice.data, id=place)
+        if told.kind == "reset":
+            return ServerSentEvent(event="reset", raw_data="{}", id=place)
+        return ServerSentEvent(comment="quiet", id=place)
 
     def _resumed(self, listener: Listener, last_event_id: str | None) -> int | None:
         if last_event_id is None:

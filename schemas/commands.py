@@ -13,6 +13,8 @@ from schemas.money import Money
 
 
 class ReserveStock(Message):
+    """Set aside for an order, or say that there is too little."""
+
     type: Literal["stock.reserve.v1"] = "stock.reserve.v1"
     sku: Sku
     order_id: UUID
@@ -20,12 +22,16 @@ class ReserveStock(Message):
 
 
 class ReleaseStock(Message):
+    """Give back what an order holds."""
+
     type: Literal["stock.release.v1"] = "stock.release.v1"
     sku: Sku
     order_id: UUID
 
 
 class DispatchStock(Message):
+    """Take off the shelf what a shipment holds."""
+
     type: Literal["stock.dispatch.v1"] = "stock.dispatch.v1"
     sku: Sku
     order_id: UUID
@@ -34,22 +40,30 @@ class DispatchStock(Message):
 
 
 class ConfirmOrder(Message):
+    """Confirm an order, now that its stock and payment are sure."""
+
     type: Literal["order.confirm.v1"] = "order.confirm.v1"
     order_id: UUID
 
 
 class CancelOrder(Message):
+    """End an order of which nothing has shipped."""
+
     type: Literal["order.cancel.v1"] = "order.cancel.v1"
     order_id: UUID
     reason: CancelReason
 
 
 class CompleteOrder(Message):
+    """Complete an order that is delivered and paid."""
+
     type: Literal["order.complete.v1"] = "order.complete.v1"
     order_id: UUID
 
 
 class RequestPayment(Message):
+    """Begin the payment of an order."""
+
     type: Literal["payment.request.v1"] = "payment.request.v1"
     order_id: UUID
     amount: Money
@@ -57,6 +71,8 @@ class RequestPayment(Message):
 
 
 class RecordAuthorisation(Message):
+    """Record that the acquirer holds the amount."""
+
     type: Literal["payment.record_authorisation.v1"] = "payment.record_authorisation.v1"
     order_id: UUID
     amount: Money
@@ -64,12 +80,16 @@ class RecordAuthorisation(Message):
 
 
 class RecordDecline(Message):
+    """Record that the acquirer said no."""
+
     type: Literal["payment.record_decline.v1"] = "payment.record_decline.v1"
     order_id: UUID
     code: Identifier
 
 
 class RecordCapture(Message):
+    """Record that the acquirer has taken the money."""
+
     type: Literal["payment.record_capture.v1"] = "payment.record_capture.v1"
     order_id: UUID
     capture_id: UUID
@@ -77,6 +97,8 @@ class RecordCapture(Message):
 
 
 class RecordCaptureRefusal(Message):
+    """Record that the acquirer would not take the money."""
+
     type: Literal["payment.record_capture_refusal.v1"] = "payment.record_capture_refusal.v1"
     order_id: UUID
     capture_id: UUID
@@ -84,11 +106,15 @@ class RecordCaptureRefusal(Message):
 
 
 class RecordVoid(Message):
+    """Record that the acquirer has let go of what it held."""
+
     type: Literal["payment.record_void.v1"] = "payment.record_void.v1"
     order_id: UUID
 
 
 class RecordRefund(Message):
+    """Record that the acquirer has given money back."""
+
     type: Literal["payment.record_refund.v1"] = "payment.record_refund.v1"
     order_id: UUID
     refund_id: UUID
@@ -96,6 +122,8 @@ class RecordRefund(Message):
 
 
 class RecordRefundRefusal(Message):
+    """Record that the acquirer would not give money back."""
+
     type: Literal["payment.record_refund_refusal.v1"] = "payment.record_refund_refusal.v1"
     order_id: UUID
     refund_id: UUID
@@ -123,7 +151,7 @@ InboxCommand = (
 
 
 class AuthorisePayment(Message):
-    """Key at the acquirer: the payment's id."""
+    """Have the acquirer hold the amount. Key there: the payment's id."""
 
     type: Literal["acquirer.authorise.v1"] = "acquirer.authorise.v1"
     order_id: UUID
@@ -133,7 +161,7 @@ class AuthorisePayment(Message):
 
 
 class CapturePayment(Message):
-    """Key at the acquirer: `capture_id`."""
+    """Have the acquirer take the money. Key there: `capture_id`."""
 
     type: Literal["acquirer.capture.v1"] = "acquirer.capture.v1"
     order_id: UUID
@@ -143,7 +171,7 @@ class CapturePayment(Message):
 
 
 class VoidPayment(Message):
-    """Whatever became of the authorisation, afterwards nothing is held and the key is closed."""
+    """Have the acquirer let go: whatever became of it before, afterwards nothing is held and the key is closed."""
 
     type: Literal["acquirer.void.v1"] = "acquirer.void.v1"
     order_id: UUID
@@ -151,7 +179,7 @@ class VoidPayment(Message):
 
 
 class RefundPayment(Message):
-    """Key at the acquirer: `refund_id`."""
+    """Have the acquirer give money back. Key there: `refund_id`."""
 
     type: Literal["acquirer.refund.v1"] = "acquirer.refund.v1"
     order_id: UUID
@@ -168,7 +196,7 @@ Template = Literal["order_confirmed", "order_cancelled", "order_shipped", "order
 
 
 class NotifyCustomer(Message):
-    """Carries no personal field: the worker reads the contact from the order's history."""
+    """Tell a customer by mail. Carries no personal field: the worker reads the contact from the order's history."""
 
     type: Literal["customer.notify.v1"] = "customer.notify.v1"
     order_id: UUID
@@ -192,12 +220,16 @@ class Sent(Message):
     """The envelope around every command; its JSON bytes are the message body."""
 
     message_id: UUID
-    """Made by `schemas.ids.message_id`, so a resend carries the same one. Receivers are idempotent by it."""
+    """UUIDv5 of its cause, type and subject, so a resend carries the same one. Receivers are idempotent by it."""
     tenant_id: TenantId
+    """Whose shop."""
     actor: Identifier
+    """Who asks: `process:<name>` or `worker:<name>`."""
     trace: Trace
     sent_at: Instant
+    """When it was decided to send it; UTC."""
     command: Annotated[Command, Field(discriminator="type")]
+    """What is to be done."""
 
 
 _SENT: Final = TypeAdapter(Sent)

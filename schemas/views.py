@@ -8,15 +8,17 @@ such a row is not shown to anyone.
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, computed_field
+from pydantic.json_schema import SkipJsonSchema
 
 from schemas.base import Category, Instant, Locale, TenantId
 from schemas.events.order import CancelReason, Contact, Pick
-from schemas.events.payment import RefundReason
+from schemas.events.payment import DeclineKind, RefundReason
 from schemas.money import Money
+from schemas.personal import Sealed
 
 OrderStatus = Literal["placed", "confirmed", "partly_shipped", "shipped", "delivered", "completed", "cancelled"]
 """`delivered` and `shipped`: in full."""
@@ -46,12 +48,47 @@ FED_BY: Final[Mapping[str, str]] = {
     "process_board": "order_fulfilment",
 }
 """Table or view to the subscription whose position says how far it is."""
+_set_values, _set_fields, _set_extra, _set_private = (
+    vars(BaseModel)[name].__set__
+    for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
+
+
+def _always_shown(schema: dict[str, Any], row: type["Row"]) -> None:
+    """Say of the fields that are opened that an answer always has them."""
+    if row.opened:
+        required = row.opened.union(schema["required"])
+        schema["required"] = [name for name in schema["properties"] if name in required]
 
 
 class Row(BaseModel):
     """Frozen. The field names are the column names, so that SQL is made from them; nested values are jsonb."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        json_schema_extra=_always_shown,
+    )
+    opened: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are no columns: the query API reads them from what is sealed."""
+
+    @classmethod
+    def columns(cls) -> tuple[str, ...]:
+        return tuple(name for name in cls.model_fields if name not in cls.opened)
+
+    def but(self, change: Mapping[str, Any]) -> Self:
+        """Give a copy with other values, unchecked.
+
+        `model_copy` copies three more containers, which a frozen row can share; that took a third of every fold.
+        """
+        copy = object.__new__(self.__class__)
+        _set_values(copy, {**self.__dict__, **change})
+        _set_fields(copy, self.__pydantic_fields_set__)
+        _set_extra(copy, None)
+        _set_private(copy, None)
+        return copy
 
 
 class Projected(Row):
@@ -72,9 +109,14 @@ class Revenue(Row):
 class OrderSummary(Projected):
     """`order_summaries`: one line of the order list. Shows the customer's name."""
 
+    opened = frozenset({"customer_name"})
+
     order_id: UUID
     customer_id: UUID
-    customer_name: str
+    sealed: SkipJsonSchema[Sealed | None] = Field(default=None, exclude=True)
+    """The contact."""
+    customer_name: str = ""
+    """Empty once the customer has been erased."""
     status: OrderStatus
     cancel_reason: CancelReason | None = None
     payment_status: PaymentStatus
@@ -98,7 +140,8 @@ class OrderSummary(Projected):
     delivered_at: Instant | None = None
     """When the last of the order was delivered."""
     search_text: str = Field(exclude=True)
-    """Distinct words (`schemas.search`) of order id, customer name and e-mail, SKUs and product names."""
+    """Distinct words (`schemas.search`) of order id, SKUs and product names; what stands for those of customer name and
+    e-mail (`infra.vault`)."""
     version: int
     """Of the order's stream."""
 
@@ -143,6 +186,8 @@ class PaymentDetail(Row):
     captured: int = 0
     refunded: int = 0
     decline_code: str | None = None
+    decline_kind: DeclineKind | None = None
+    """What the customer can do about it; empty also where the view was filled before it was told."""
     capture_refusal_code: str | None = None
     """Why the newest capture was refused; empty again once a capture has succeeded."""
     refunds: tuple[Refund, ...] = ()
@@ -151,10 +196,13 @@ class PaymentDetail(Row):
 class OrderDetail(Projected):
     """`order_details`: everything about one order, the contact included."""
 
+    opened = frozenset({"contact"})
+
     order_id: UUID
     customer_id: UUID
-    contact: Contact | None
-    """Empty only while `version` is 0."""
+    sealed: SkipJsonSchema[Sealed | None] = Field(default=None, exclude=True)
+    contact: Contact | None = None
+    """Empty once the customer has been erased."""
     locale: Locale
     status: OrderStatus
     cancel_reason: CancelReason | None = None
@@ -183,7 +231,7 @@ class TimelineEntry(Projected):
     order_id: UUID
     event_id: UUID
     kind: str
-    """The event's wire name, such as `payment.captured.v1`."""
+    """The event's wire name, such as `payment.captured.v1`; of a form that has a successor, the successor's."""
     category: Category
     version: int
     """Of the event's own stream."""

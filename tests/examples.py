@@ -10,6 +10,7 @@ from schemas.events import Event
 from schemas.events.order import (
     CancelReason,
     Contact,
+    ContactErased,
     OrderCancelled,
     OrderCompleted,
     OrderConfirmed,
@@ -30,6 +31,7 @@ from schemas.events.payment import (
     RefundReason,
     RefundRefused,
     RefundRequested,
+    kind_of_decline,
 )
 from schemas.events.product import ProductListed, ProductRepriced, ProductRetired
 from schemas.events.stock import (
@@ -42,7 +44,9 @@ from schemas.events.stock import (
     StockShort,
 )
 from schemas.money import Money
+from schemas.personal import Sealed
 from schemas.recorded import GENESIS, Recorded, digest, encode
+from schemas.upcasters import in_clear
 
 TENANT: Final = "kaffa"
 SKU: Final = "YIRGACHEFFE-250"
@@ -79,6 +83,8 @@ def a_line(sku: str = SKU, quantity: int = 2, unit_price: int = 1450, *, product
     )
 
 
+SEALED: Final = Sealed(key_id=uuid("key"), box="bm9uY2Ugb2YgMTIh" + "Y" * 60)
+"""A contact that nobody can open."""
 LINES: Final = (a_line(), a_line(OTHER_SKU, 1, 3900))
 TOTAL: Final = euros(6800)
 """Of `LINES`."""
@@ -92,12 +98,12 @@ def total(lines: tuple[OrderLine, ...]) -> Money:
 
 
 def placed(
-    *lines: OrderLine, customer_id: UUID = CUSTOMER_ID, contact: Contact | None = None, locale: Locale = "en"
+    *lines: OrderLine, customer_id: UUID = CUSTOMER_ID, contact: Contact | Sealed | None = None, locale: Locale = "en"
 ) -> OrderPlaced:
     """Give an order of `lines`, or of `LINES`."""
     return OrderPlaced(
         customer_id=customer_id,
-        contact=contact or a_contact(),
+        contact=contact if isinstance(contact, Sealed) else in_clear(contact or a_contact()),
         locale=locale,
         lines=lines or LINES,
         total=total(lines or LINES),
@@ -193,7 +199,7 @@ def authorised(amount: Money = TOTAL, order_id: UUID = ORDER_ID) -> PaymentAutho
 
 
 def declined(code: str = "insufficient_funds", order_id: UUID = ORDER_ID) -> PaymentDeclined:
-    return PaymentDeclined(order_id=order_id, code=code)
+    return PaymentDeclined(order_id=order_id, code=code, kind=kind_of_decline(code))
 
 
 def captured(amount: Money = TOTAL, capture_id: UUID = SHIPMENT_ID, order_id: UUID = ORDER_ID) -> PaymentCaptured:
@@ -232,12 +238,13 @@ EVENTS: Final[tuple[Event, ...]] = (
     short(),
     released(),
     dispatched(),
-    placed(),
+    placed(contact=SEALED),
     confirmed(),
     cancelled(),
     shipped(),
     delivered(),
     completed(),
+    ContactErased(),
     requested(),
     authorised(),
     declined(),
@@ -301,7 +308,15 @@ def _stream_of(event: Event, tenant_id: str, order_id: UUID) -> tuple[Category, 
             return "product", ids.product_id(tenant_id, event.sku)
         case StockReceived() | StockAdjusted() | StockReserved() | StockShort() | StockReleased() | StockDispatched():
             return "stock", ids.stock_id(tenant_id, event.sku)
-        case OrderPlaced() | OrderConfirmed() | OrderCancelled() | OrderShipped() | OrderDelivered() | OrderCompleted():
+        case (
+            OrderPlaced()
+            | OrderConfirmed()
+            | OrderCancelled()
+            | OrderShipped()
+            | OrderDelivered()
+            | OrderCompleted()
+            | ContactErased()
+        ):
             return "order", order_id
         case _:
             return "payment", ids.payment_id(event.order_id)

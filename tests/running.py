@@ -16,7 +16,11 @@ from infra.local.ready import Ready
 
 READY_SECONDS = 240.0
 STOP_SECONDS = 30.0
-FREE_PORTS = tuple(part for name in ("write", "query", "mail", "acquirer", "smtp") for part in (f"--{name}-port", "0"))
+FREE_PORTS = tuple(
+    part
+    for name in ("write", "query", "write-grpc", "query-grpc", "mail", "acquirer", "smtp")
+    for part in (f"--{name}-port", "0")
+)
 
 T = TypeVar("T")
 

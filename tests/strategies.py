@@ -3,6 +3,7 @@
 Ids, SKUs and amounts come from small pools, so that messages made apart from each other meet on the same order.
 """
 
+from base64 import b64encode
 from datetime import UTC, datetime
 from types import NoneType
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin
@@ -15,7 +16,9 @@ from schemas.commands import Command, Sent
 from schemas.events import Event
 from schemas.events.order import Contact, OrderLine, Pick
 from schemas.money import CURRENCIES, Money
+from schemas.personal import Sealed
 from schemas.recorded import Recorded
+from schemas.upcasters import in_clear
 from tests.examples import TENANT, uuid
 
 M = TypeVar("M", bound=Message)
@@ -48,6 +51,8 @@ contacts: Final = st.builds(
     address=texts,
     note=st.none() | texts,
 )
+boxes: Final = st.binary(min_size=1, max_size=90).map(lambda data: b64encode(data).decode())
+sealed: Final = st.builds(Sealed, key_id=st.uuids(), box=boxes) | contacts.map(in_clear)
 order_lines: Final = st.builds(
     OrderLine, sku=skus, name=texts, quantity=quantities, unit_price=minor_units, product_version=versions
 )
@@ -76,7 +81,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "refund_id": refund_ids,
     "event_id": st.uuids(),
     "message_id": st.uuids(),
-    "contact": contacts,
+    "contact": sealed,
     "lines": st.lists(order_lines, min_size=1, max_size=4, unique_by=lambda line: line.sku).map(tuple),
     "total": monies,
     "amount": monies,
@@ -112,7 +117,7 @@ def _field(name: str, annotation: Any) -> st.SearchStrategy[Any]:  # noqa: ANN40
         return st.sampled_from(parts)
     if NoneType in parts:
         return st.none() | _field(name, parts[0])
-    return FIELDS[name]
+    return contacts if annotation is Contact else FIELDS[name]
 
 
 events: Final[st.SearchStrategy[Event]] = st.one_of([a(message) for message in get_args(Event)])

@@ -7,8 +7,9 @@ from pydantic import Field
 
 from schemas.base import Identifier, Locale, Message, Quantity, ShortText, Sku, Version
 from schemas.commands import CancelOrder, CompleteOrder, ConfirmOrder
-from schemas.events.order import Contact, PaymentToken, Picks
+from schemas.events.order import PaymentToken, Picks
 from schemas.money import Money
+from schemas.personal import Sealed
 
 
 class QuotedLine(Message):
@@ -23,7 +24,7 @@ class QuotedLine(Message):
 
 class PlaceOrder(Message):
     customer_id: UUID
-    contact: Contact
+    contact: Sealed
     locale: Locale
     lines: Annotated[tuple[QuotedLine, ...], Field(min_length=1, max_length=200)]
     payment_token: PaymentToken
@@ -53,12 +54,17 @@ class RecordDelivery(Message):
     shipment_id: UUID
 
 
+class EraseContact(Message):
+    """The wish of a customer to be forgotten, or of the law."""
+
+
 OrderCommand = (
     PlaceOrder
     | CancelOwnOrder
     | CancelAnyOrder
     | RecordShipment
     | RecordDelivery
+    | EraseContact
     | ConfirmOrder
     | CancelOrder
     | CompleteOrder

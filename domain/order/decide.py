@@ -3,10 +3,18 @@
 from typing import assert_never
 
 from domain.defects import OrderNotDelivered
-from domain.errors import OrderAlreadyPlaced, OrderAlreadyShipped, OrderClosed, OrderNotFound, ShipmentNotFound
+from domain.errors import (
+    OrderAlreadyPlaced,
+    OrderAlreadyShipped,
+    OrderClosed,
+    OrderNotFound,
+    OrderStillOpen,
+    ShipmentNotFound,
+)
 from domain.order.commands import (
     CancelAnyOrder,
     CancelOwnOrder,
+    EraseContact,
     OrderCommand,
     PlaceOrder,
     RecordDelivery,
@@ -18,6 +26,7 @@ from domain.order.state import Order
 from schemas.commands import CancelOrder, CompleteOrder, ConfirmOrder
 from schemas.events.order import (
     CancelReason,
+    ContactErased,
     OrderCancelled,
     OrderCompleted,
     OrderConfirmed,
@@ -50,6 +59,8 @@ def decide(order: Order | None, command: OrderCommand) -> list[OrderEvent]:
             return _deliver(order, command)
         case CompleteOrder():
             return _complete(order)
+        case EraseContact():
+            return _erase(order)
     assert_never(command)
 
 
@@ -79,6 +90,12 @@ def _deliver(order: Order, command: RecordDelivery) -> list[OrderEvent]:
         return []
     final = not order.unshipped and order.shipments == order.delivered | {command.shipment_id}
     return [OrderDelivered(shipment_id=command.shipment_id, final=final)]
+
+
+def _erase(order: Order) -> list[OrderEvent]:
+    if order.status not in {"completed", "cancelled"}:
+        raise OrderStillOpen(order.status)
+    return [] if order.contact_erased else [ContactErased()]
 
 
 def _complete(order: Order) -> list[OrderEvent]:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from domain.aggregate import known
 from schemas.events.order import (
+    ContactErased,
     OrderCancelled,
     OrderCompleted,
     OrderConfirmed,
@@ -34,6 +35,7 @@ class Order:
     delivered: frozenset[UUID] = frozenset()
     """Those of `shipments` that arrived."""
     status: Status = "placed"
+    contact_erased: bool = False
 
 
 def evolve(order: Order | None, event: OrderEvent) -> Order:
@@ -50,6 +52,8 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
             return _delivered(known(order), event)
         case OrderCompleted():
             return replace(known(order), status="completed")
+        case ContactErased():
+            return replace(known(order), contact_erased=True)
     assert_never(event)
 
 

@@ -19,7 +19,14 @@ from schemas.commands import (
     RecordVoid,
     RequestPayment,
 )
-from schemas.events.payment import PaymentAuthorised, PaymentDeclined, PaymentEvent, PaymentRequested, PaymentVoided
+from schemas.events.payment import (
+    PaymentAuthorised,
+    PaymentDeclined,
+    PaymentEvent,
+    PaymentRequested,
+    PaymentVoided,
+    kind_of_decline,
+)
 
 
 def decide(payment: Payment | None, command: PaymentCommand) -> list[PaymentEvent]:
@@ -74,7 +81,7 @@ def _decline(payment: Payment, command: RecordDecline) -> list[PaymentEvent]:
     """A decline after the authorisation answers a repeated question about a key that a void has just closed."""
     if payment.status != "requested":
         return []
-    return [PaymentDeclined(order_id=command.order_id, code=command.code)]
+    return [PaymentDeclined(order_id=command.order_id, code=command.code, kind=kind_of_decline(command.code))]
 
 
 def _void(payment: Payment | None, command: RecordVoid) -> list[PaymentEvent]:

@@ -1,21 +1,34 @@
 """Runs one conversation with a platform, and tells how it failed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import httpx
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
-from infra.client import SECONDS, Api, Refused, Unreachable
-from infra.commands.failure import REFUSED, UNREACHABLE, Failure
-from infra.commands.where import Place
-from infra.settings import Settings
+    import typer
+
+    from infra.client import Api
+    from infra.commands.where import Place
 
 T = TypeVar("T")
 
 
-def ask(place: Place, conversation: Callable[[Api], Awaitable[T]]) -> T:
+def ask_platform(context: "typer.Context", conversation: "Callable[[Api], Awaitable[T]]") -> "T":
+    """Ask the platform that the options before the command name; raises Failure."""
+    from infra.commands.where import Place
+
+    return ask(Place(**context.obj), conversation)
+
+
+def ask(place: "Place", conversation: "Callable[[Api], Awaitable[T]]") -> "T":
     """Give what the conversation gives; raises Failure."""
+    import httpx
+
+    from infra.client import SECONDS, Api, Refused, Unreachable
+    from infra.commands.failure import REFUSED, UNREACHABLE, Failure
+    from infra.settings import Settings
+
     known = place.complete(Settings())
 
     async def talk() -> T:

@@ -10,6 +10,7 @@ from infra.commands.output import AsJson, moment, wants_json, write_json, write_
 
 if TYPE_CHECKING:
     from infra.event_log import Stored
+    from schemas.events.order import Contact
 
 events = typer.Typer(help="Read the event log.", no_args_is_help=True)
 
@@ -31,18 +32,19 @@ def tail(  # noqa: PLR0913  # one parameter an option
     as_json: AsJson = None,
 ) -> None:
     """Show the newest events, the oldest first."""
-    from infra.commands.log_reading import newest, reading
+    from infra.commands.log_reading import contacts, newest, reading
 
     as_lines = wants_json(as_json)
 
     def show(stored: "Stored") -> None:
-        told = readable(stored, reveal=reveal)
+        told = readable(stored, reveal=reveal, contact=opened(stored))
         if as_lines:
             write_json(told)
         else:
             typer.echo(_line(told))
 
     with reading(dsn, data) as connection:
+        opened = contacts(connection, data, reveal=reveal)
         for stored in newest(connection, limit, category=category, follow=follow):
             show(stored)
 
@@ -58,10 +60,12 @@ def show(
 ) -> None:
     """Show every event of one stream."""
     from infra.commands.failure import Failure
-    from infra.commands.log_reading import reading, stream
+    from infra.commands.log_reading import contacts, reading, stream
 
     with reading(dsn, data) as connection:
-        told = [readable(stored, reveal=reveal) for stored in stream(connection, stream_id)]
+        opened = contacts(connection, data, reveal=reveal)
+        found = stream(connection, stream_id)
+        told = [readable(stored, reveal=reveal, contact=opened(stored)) for stored in found]
     if not told:
         raise Failure(f"The log holds no stream {stream_id}.")
     if wants_json(as_json):
@@ -75,15 +79,25 @@ def show(
     write_table(f"Stream {stream_id}", ("version", "at (UTC)", "event", "by", "facts"), rows)
 
 
-def readable(stored: "Stored", *, reveal: bool) -> dict[str, Any]:
-    """Give an event with its position; personal fields are masked unless `reveal`."""
-    from schemas.personal import Personal
+def readable(stored: "Stored", *, reveal: bool, contact: "Contact | None" = None) -> dict[str, Any]:
+    """Give an event in its stored form, with its position; personal fields are masked unless `reveal`.
 
-    recorded = stored.recorded
-    told: dict[str, Any] = {"position": stored.position, **recorded.model_dump(mode="json")}
-    for name in type(recorded.event).model_fields:
-        if isinstance(getattr(recorded.event, name), Personal) and not reveal:
-            told["event"][name] = dict.fromkeys(told["event"][name], MASK)
+    `contact` is what was opened of it, and is shown in its place.
+    """
+    import json
+
+    from schemas.personal import Personal, Sealed
+    from schemas.wire import EVENTS, SUPERSEDED
+
+    told: dict[str, Any] = {"position": stored.position, **stored.recorded.model_dump(mode="json")}
+    told["event"] = json.loads(stored.state)["event"]
+    event = {**EVENTS, **SUPERSEDED}[told["event"]["type"]].model_validate_json(json.dumps(told["event"]))
+    for name in type(event).model_fields:
+        if isinstance(getattr(event, name), Personal | Sealed):
+            if not reveal:
+                told["event"][name] = dict.fromkeys(told["event"][name], MASK)
+            elif contact is not None:
+                told["event"][name] = contact.model_dump(mode="json")
     return told
 
 

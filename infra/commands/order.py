@@ -1,22 +1,22 @@
 """`orderflow order`: place, show, list and cancel orders through the public APIs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra.commands.output import AsJson, moment, money, wants_json, write_json, write_table
+from infra.commands.ask import ask_platform
+from infra.commands.order_past import OrderId, diff, export_test, show_past
+from infra.commands.order_story import show_story
+from infra.commands.output import AsJson, facts_in_words, moment, money, wants_json, write_json, write_table
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from infra.client import Api, Json
 
-T = TypeVar("T")
+order = typer.Typer(help="Place, show, list, cancel and explain orders.", no_args_is_help=True)
+order.command()(diff)
+order.command("export-test")(export_test)
 
-order = typer.Typer(help="Place, show, list and cancel orders.", no_args_is_help=True)
-
-OrderId = Annotated[str, typer.Argument(metavar="ORDER_ID", show_default=False)]
 Key = Annotated[str | None, typer.Option(help="Idempotency key; the same key again repeats nothing.")]
 ENDED = frozenset({"confirmed", "cancelled", "partly_shipped", "shipped", "delivered", "completed"})
 WAIT_SECONDS = 30.0
@@ -33,13 +33,6 @@ def _where(
 ) -> None:
     """With a platform running on this machine, no option is needed."""
     context.obj = {"ready_file": ready_file, "write_url": write_url, "query_url": query_url, "token": token}
-
-
-def _ask(context: typer.Context, conversation: "Callable[[Api], Awaitable[T]]") -> "T":
-    from infra.commands.ask import ask
-    from infra.commands.where import Place
-
-    return ask(Place(**context.obj), conversation)
 
 
 @order.command()
@@ -72,7 +65,7 @@ def place(  # noqa: PLR0913  # one parameter an option
         placed = await api.post("/v1/orders", body, key=key)
         return {**placed, "status": (await _settled(api, placed))["status"]} if wait else placed
 
-    placed = _ask(context, conversation)
+    placed = ask_platform(context, conversation)
     if only_id:
         typer.echo(placed["order_id"])
     elif wants_json(as_json):
@@ -83,15 +76,35 @@ def place(  # noqa: PLR0913  # one parameter an option
 
 
 @order.command()
-def show(context: typer.Context, order_id: OrderId, as_json: AsJson = None) -> None:
+def show(
+    context: typer.Context,
+    order_id: OrderId,
+    *,
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="The whole story: what caused what, and what is waited for.")
+    ] = False,
+    at: Annotated[
+        str | None, typer.Option(metavar="VERSION|INSTANT", help="What it was then.", show_default=False)
+    ] = None,
+    as_json: AsJson = None,
+) -> None:
     """Show one order and what happened to it."""
+    if timeline and at:
+        raise typer.BadParameter("Either --timeline or --at, not both.")
+    if at:
+        show_past(context, order_id, at, as_json)
+        return
+    if timeline:
+        show_story(context, order_id, as_json)
+        return
 
     async def conversation(api: "Api") -> "tuple[Json, Json]":
-        return await api.get(f"/v1/orders/{order_id}"), await api.get(f"/v1/orders/{order_id}/timeline")
+        events = await api.get(f"/v1/orders/{order_id}/timeline", story="false")
+        return await api.get(f"/v1/orders/{order_id}"), events
 
-    detail, timeline = _ask(context, conversation)
+    detail, told = ask_platform(context, conversation)
     if wants_json(as_json):
-        write_json({**detail, "timeline": timeline["items"]})
+        write_json({**detail, "timeline": told["items"]})
         return
     reason = f" ({detail['cancel_reason']})" if detail["cancel_reason"] else ""
     typer.echo(f"Order {order_id} is {detail['status']}{reason}; payment {detail['payment']['status']}.")
@@ -102,8 +115,8 @@ def show(context: typer.Context, order_id: OrderId, as_json: AsJson = None) -> N
     ]
     write_table(f"{money(detail['total'])} in all", ("SKU", "product", "quantity", "each"), rows)
     events = [
-        (moment(entry["occurred_at"]), entry["kind"], entry["actor"], _facts(entry["facts"]))
-        for entry in timeline["items"]
+        (moment(entry["occurred_at"]), entry["kind"], entry["actor"], facts_in_words(entry["facts"]))
+        for entry in told["items"]
     ]
     write_table("What happened", ("at (UTC)", "event", "by", "facts"), events)
 
@@ -123,7 +136,7 @@ def list_orders(  # noqa: PLR0913  # one parameter an option
     async def conversation(api: "Api") -> "Json":
         return await api.get("/v1/orders", status=status, q=q, limit=limit, cursor=cursor)
 
-    page = _ask(context, conversation)
+    page = ask_platform(context, conversation)
     if wants_json(as_json):
         write_json(page)
         return
@@ -155,7 +168,7 @@ def cancel(
     async def conversation(api: "Api") -> "Json":
         return await api.post(f"/v1/orders/{order_id}/cancellation", {"reason": reason} if reason else {}, key=key)
 
-    cancelled = _ask(context, conversation)
+    cancelled = ask_platform(context, conversation)
     if wants_json(as_json):
         write_json(cancelled)
     else:
@@ -167,14 +180,6 @@ def _line(text: str) -> dict[str, str | int]:
     if not sku or not (quantity or "1").isdecimal():
         raise typer.BadParameter(f"{text!r} is not SKU or SKU:QUANTITY, such as BEANS-MINAS-250:2")
     return {"sku": sku, "quantity": int(quantity or 1)}
-
-
-def _facts(facts: "Json") -> str:
-    return ", ".join(f"{name} {_plain(value)}" for name, value in facts.items())
-
-
-def _plain(value: object) -> object:
-    return money(value) if isinstance(value, dict) and value.keys() == {"amount", "currency"} else value
 
 
 async def _settled(api: "Api", placed: "Json") -> "Json":

@@ -47,3 +47,15 @@ def money(value: Mapping[str, Any]) -> str:
 def moment(instant: str) -> str:
     """Write an instant without what a person does not read."""
     return instant[:19].replace("T", " ")
+
+
+def facts_in_words(facts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {in_words(value)}" for name, value in facts.items())
+
+
+def in_words(value: object) -> object:
+    if isinstance(value, list):
+        return "; ".join(str(in_words(each)) for each in value)
+    if not isinstance(value, dict):
+        return value
+    return money(value) if value.keys() == {"amount", "currency"} else facts_in_words(value)

@@ -40,12 +40,14 @@ def audit(  # noqa: PLR0913  # one parameter an option
     from infra.settings import Settings
 
     found = carry_out(Order(first, last, repair=repair, dsn=dsn, data=data, kafka=kafka), Settings())
-    findings = found.findings
     if wants_json(as_json):
         write_json(found.told())
     else:
-        _tell(findings, first, found.last)
-    raise typer.Exit(0 if findings.clean or findings.repaired == findings.counts.total() else 1)
+        _tell(found.findings, first, found.last)
+        for consumer, audited in found.pinned.items():
+            typer.echo(f"\nFor {consumer}, which is pinned to older forms:")
+            _tell(audited.findings, first, audited.last)
+    raise typer.Exit(0 if found.well else 1)
 
 
 def _tell(findings: "Findings", first: int, last: int) -> None:

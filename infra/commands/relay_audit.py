@@ -1,6 +1,7 @@
 """Carries out `orderflow relay audit`."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from infra.commands.failure import UNREACHABLE, Failure
 from infra.commands.platform_database import settings_of
+from infra.kafka.audience import EVERYBODY, Audience, pinned
 from infra.kafka.audit import Connection, Fault, Findings, audit
-from infra.kafka.lease import RELAY
 from infra.kafka.producer import Interrupted
 from infra.kafka.repair import repair
 from infra.kafka.topics import KafkaUnreachable
@@ -41,6 +42,8 @@ class Audited:
     findings: Findings
     first: int
     last: int
+    pinned: Mapping[str, "Audited"] = field(default_factory=dict)
+    """By consumer: its topics are compared over the same positions, up to where its relay is."""
 
     def told(self) -> dict[str, Any]:
         findings = self.findings
@@ -55,7 +58,14 @@ class Audited:
             "parked": findings.parked,
             **faults,
             "repaired": findings.repaired,
+            **({"pinned": {name: each.told() for name, each in self.pinned.items()}} if self.pinned else {}),
         }
+
+    @property
+    def well(self) -> bool:
+        """Nothing was found, or all of it was repaired."""
+        done = self.findings.clean or self.findings.repaired == self.findings.counts.total()
+        return done and all(each.well for each in self.pinned.values())
 
 
 def carry_out(order: Order, settings: Settings) -> Audited:
@@ -83,7 +93,13 @@ def with_kafka(settings: Settings, named: str | None) -> Settings:
 
 
 def _carry_out(order: Order, settings: Settings, connection: Connection) -> Audited:
-    bounds = {"first": order.first, "last": order.last, "relay": RELAY}
+    audited = _of(EVERYBODY, order, settings, connection)
+    others = {each.consumer or "": _of(each, order, settings, connection) for each in pinned(settings)}
+    return replace(audited, pinned=others)
+
+
+def _of(audience: Audience, order: Order, settings: Settings, connection: Connection) -> Audited:
+    bounds = {"first": order.first, "last": order.last, "relay": audience.relay}
     events, last = connection.execute(_BOUNDS, bounds).fetchone() or (0, 0)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
@@ -92,9 +108,10 @@ def _carry_out(order: Order, settings: Settings, connection: Connection) -> Audi
             settings,
             connection,
             range(order.first, last + 1),
+            audience,
             log=lambda count: bar.advance(in_log, count),
             topics=lambda count: bar.advance(on_topics, count),
         )
     if order.repair and findings.missing:
-        findings.repaired = repair(settings, connection, findings.missing).published
+        findings.repaired = repair(settings, connection, findings.missing, audience).published
     return Audited(findings, order.first, last)

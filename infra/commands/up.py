@@ -24,6 +24,8 @@ def up(  # noqa: PLR0913  # one parameter an option
     ] = None,
     write_port: Port = None,
     query_port: Port = None,
+    write_grpc_port: Port = None,
+    query_grpc_port: Port = None,
     mail_port: Port = None,
     acquirer_port: Port = None,
     smtp_port: Port = None,
@@ -51,6 +53,8 @@ def up(  # noqa: PLR0913  # one parameter an option
     ports = {
         "write_port": write_port,
         "query_port": query_port,
+        "write_grpc_port": write_grpc_port,
+        "query_grpc_port": query_grpc_port,
         "mail_port": mail_port,
         "acquirer_port": acquirer_port,
         "smtp_port": smtp_port,

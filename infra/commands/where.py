@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from infra.commands.failure import FAILED, UNREACHABLE, Failure
 from infra.local.kept_servers import kept_in, owner_of
 from infra.local.postgres import SOCKET_STEM
 from infra.local.ready import Ready, all_running, newest_running, read
 from infra.local.servers import LocalServers, socket_folder
+from infra.secret_files import secret_in
 from infra.settings import Settings
 
 NOWHERE = "No running platform was found. Start one with `orderflow up`, or name one with --ready-file."
@@ -67,10 +69,10 @@ def data_of(data: Path | None, ready_file: Path | None, settings: Settings) -> P
 
 def dsn_of(dsn: str | None, data: Path | None, settings: Settings) -> str:
     """Give the database to read: named, or that of a local platform."""
-    return dsn or _own(data, settings) or servers_of(data, settings)["postgres_dsn"]
+    return dsn or _own(data, settings) or str(servers_of(data, settings)["postgres_dsn"])
 
 
-def servers_of(data: Path | None, settings: Settings) -> dict[str, str]:
+def servers_of(data: Path | None, settings: Settings) -> dict[str, Any]:
     """Give a database and what is known of the servers beside it, by the names of their settings."""
     own = _own(data, settings)
     folder = data or settings.data_dir
@@ -89,7 +91,7 @@ def _own(data: Path | None, settings: Settings) -> str | None:
     return settings.postgres_dsn.get_secret_value() if named else None
 
 
-def _servers_in(folder: Path, settings: Settings) -> dict[str, str]:
+def _servers_in(folder: Path, settings: Settings) -> dict[str, Any]:
     """Ask whoever runs them; when it does not say so here, its socket tells that PostgreSQL is there, and its port."""
     for ready in all_running(settings.run_dir):
         if ready.data_dir.resolve() == folder.resolve():
@@ -103,6 +105,8 @@ def _servers_in(folder: Path, settings: Settings) -> dict[str, str]:
     return {"postgres_dsn": dsn}
 
 
-def _servers_beside(ready: Ready) -> dict[str, str]:
+def _servers_beside(ready: Ready) -> dict[str, Any]:
     names = ("postgres_dsn", "redis_url", "kafka_servers", "rabbitmq_url", "acquirer_url")
-    return ready.model_dump(include=set(names), exclude_none=True)
+    secret = secret_in(ready.data_dir)
+    kept = {"vault_file": secret} if secret.is_file() else {}
+    return ready.model_dump(include=set(names), exclude_none=True) | kept

@@ -3,8 +3,9 @@
 from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from threading import Event
 from typing import Any, Final, Literal, Self
@@ -13,11 +14,12 @@ import psycopg
 from confluent_kafka import Consumer, KafkaException, Message
 
 from infra.event_log import Stored
+from infra.kafka.audience import DOWNCAST, EVERYBODY, Audience
 from infra.kafka.poison import NOT_PUBLISHED
 from infra.kafka.producer import Interrupted
-from infra.kafka.records import REPAIRED, BadRecord, stored_of
+from infra.kafka.records import REPAIRED, BadRecord, Headers, stored_of
 from infra.kafka.tails import bounds_of, committed, describe, headers_in, place_of, reading
-from infra.kafka.topics import reason, topics_of
+from infra.kafka.topics import reason
 from infra.settings import Settings
 
 Fault = Literal["missing", "duplicated", "out_of_order", "foreign"]
@@ -39,7 +41,12 @@ LEFT JOIN LATERAL (
     WHERE earlier.originator_id = event.originator_id AND earlier.originator_version = event.originator_version - 1
     OFFSET 0
 ) before ON true
-WHERE event.notification_id > %s AND event.notification_id <= %s ORDER BY event.notification_id LIMIT %s
+WHERE event.notification_id > %(after)s AND event.notification_id <= %(last)s
+    AND (%(categories)s::text[] IS NULL OR split_part(event.topic, '.', 1) = ANY(%(categories)s))
+ORDER BY event.notification_id LIMIT %(most)s
+"""
+_AT: Final = """
+SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events WHERE notification_id = %s
 """
 
 
@@ -84,12 +91,14 @@ class Expected:
         """Events that were seen before the one before them."""
 
     @classmethod
-    def read(cls, connection: Connection, first: int, last: int, tell: Tell) -> Self:
-        parked = frozenset(position for (position,) in connection.execute(NOT_PUBLISHED).fetchall())
+    def read(cls, connection: Connection, first: int, last: int, audience: Audience, tell: Tell) -> Self:
+        letters = {"consumer": audience.letters}
+        parked = frozenset(position for (position,) in connection.execute(NOT_PUBLISHED, letters).fetchall())
         expected = cls(first, last, parked)
-        after = first - 1
-        while rows := connection.execute(_EVENTS, (after, last, _PAGE), binary=True).fetchall():
-            after = rows[-1][0]
+        told = None if audience.consumer is None else list(audience.categories)
+        asked = {"after": first - 1, "last": last, "categories": told, "most": _PAGE}
+        while rows := connection.execute(_EVENTS, asked, binary=True).fetchall():
+            asked["after"] = rows[-1][0]
             for position, before, digest in rows:
                 expected.add(position, before, digest)
             tell(len(rows))
@@ -143,14 +152,22 @@ def digest_of(stored: Stored) -> bytes:
     return sha256(stored.stream_id.bytes + version + stored.topic.encode() + stored.state).digest()[:_HASH_BYTES]
 
 
-def audit(settings: Settings, connection: Connection, positions: range, *, log: Tell, topics: Tell) -> Findings:
+def audit(  # noqa: PLR0913  # two of them tell how far it is
+    settings: Settings,
+    connection: Connection,
+    positions: range,
+    audience: Audience = EVERYBODY,
+    *,
+    log: Tell,
+    topics: Tell,
+) -> Findings:
     """Compare what the log holds at these positions with the topics; raises Interrupted and KafkaUnreachable."""
-    expected = Expected.read(connection, positions.start, positions.stop - 1, log)
+    expected = Expected.read(connection, positions.start, positions.stop - 1, audience, log)
     findings = Findings(events=len(expected))
-    names = {topic: category for category, topic in topics_of(settings).items()}
-    for message in _records(settings, topics):
+    names = {topic: category for category, topic in audience.topics(settings.topic_prefix).items()}
+    for message in _records(settings, names, topics):
         findings.records += 1
-        _judge(expected, findings, message, names)
+        _judge(expected, findings, message, names, partial(_as_stored, connection, audience))
     for position in expected.missing():
         findings.missing.append(position)
         findings.add("missing", f"position {position}")
@@ -160,12 +177,29 @@ def audit(settings: Settings, connection: Connection, positions: range, *, log: 
     return findings
 
 
-def _judge(expected: Expected, findings: Findings, message: Message, names: Mapping[str, str]) -> None:
+def _as_stored(connection: Connection, audience: Audience, found: Stored, headers: Headers) -> Stored:
+    """Give the event of the log that a record tells in an older form, if that is what it tells; raises BadRecord."""
+    if DOWNCAST not in dict(headers):
+        if found.topic in audience.steps:
+            raise BadRecord(f"as {found.topic}, which its reader does not know")
+        return found
+    row = connection.execute(_AT, (found.position,), binary=True).fetchone()
+    stored = Stored(*row) if row else found
+    return stored if audience.cast(stored) == found else found
+
+
+def _judge(
+    expected: Expected,
+    findings: Findings,
+    message: Message,
+    names: Mapping[str, str],
+    as_stored: Callable[[Stored, Headers], Stored],
+) -> None:
     topic, partition = place_of(message)
     where = f"{topic}, partition {partition}, offset {message.offset()}"
     headers = headers_in(message)
     try:
-        stored = stored_of(message.key(), message.value(), headers)
+        stored = as_stored(stored_of(message.key(), message.value(), headers), headers)
     except BadRecord as bad:
         findings.add("foreign", f"{where}: {bad}")
         return
@@ -177,8 +211,8 @@ def _judge(expected: Expected, findings: Findings, message: Message, names: Mapp
         findings.add(fault, f"position {stored.position}: {where}")
 
 
-def _records(settings: Settings, tell: Tell) -> Iterator[Message]:
-    described = describe(settings, topics_of(settings).values())
+def _records(settings: Settings, topics: Iterable[str], tell: Tell) -> Iterator[Message]:
+    described = describe(settings, topics)
     consumer = Consumer(reading(settings))
     try:
         bounds = bounds_of(consumer, described)

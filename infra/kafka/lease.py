@@ -51,9 +51,11 @@ async def relay_position(connection: AsyncConnection[Any]) -> int:
 class Lease:
     """Ends by itself `seconds` after the last `keep`. It only spares work: what fences is Kafka's transactional id."""
 
-    def __init__(self, pool: AsyncConnectionPool, owner: str, *, seconds: float = LEASE_SECONDS) -> None:
+    def __init__(
+        self, pool: AsyncConnectionPool, owner: str, *, seconds: float = LEASE_SECONDS, relay: str = RELAY
+    ) -> None:
         self._pool = pool
-        self._values = {"relay": RELAY, "owner": owner, "seconds": seconds}
+        self._values = {"relay": relay, "owner": owner, "seconds": seconds}
         self.seconds = seconds
 
     async def acquire(self) -> Reached | None:
@@ -73,4 +75,4 @@ class Lease:
     async def release(self) -> None:
         """Let another process take over at once."""
         async with self._pool.connection() as connection:
-            await connection.execute(_RELEASE, (RELAY, self._values["owner"]))
+            await connection.execute(_RELEASE, (self._values["relay"], self._values["owner"]))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from infra.event_log import Stored
+from infra.kafka.audience import DOWNCAST, EVERYBODY, Audience
 from infra.kafka.poison import Aside
 from infra.kafka.producer import Record
 from infra.kafka.records import BadRecord, headers_of, key_of
@@ -35,6 +36,7 @@ class Press:
 
     topics: Mapping[Category, str]
     most_bytes: int
+    audience: Audience = EVERYBODY
 
     def fill(self, page: Page, rows: Iterable[Stored], aside: Aside, *, mark: Sequence[Header] = ()) -> None:
         """Put rows on a page, in their order; `mark` is added to their headers."""
@@ -55,6 +57,9 @@ class Press:
                 page.newest[category] = stored.position
 
     def _record(self, stored: Stored, category: Category, mark: Sequence[Header]) -> Record:
+        if stored.topic in self.audience.steps:
+            mark = [*mark, (DOWNCAST, stored.topic.encode())]
+            stored = self.audience.cast(stored)
         key = key_of(stored)
         headers = headers_of(stored, key)
         if mark:

@@ -19,6 +19,8 @@ _ALLOWANCE_BYTES: Final = 65_536
 _MOST_BATCH_BYTES: Final = 1_000_000
 _MOST_WAITING_KB: Final = 65_536
 """Of memory; with more, `produce` waits."""
+_MOST_TRANSACTION_BYTES: Final = 16_000_000
+"""What a slow broker, too, takes before a transaction is too old."""
 _FENCED: Final = frozenset({KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH})  # noqa: SLF001 - its public name
 
 Place = tuple[str, int]
@@ -47,6 +49,8 @@ class TransactionalProducer:
         """`most_bytes` is the largest record; once `give_up` is set, no method waits any longer."""
         self._give_up = give_up
         self._in_transaction = False
+        self._bytes = 0
+        """Sent in this transaction."""
         self._failure: str | None = None
         self._anew: str | None = None
         self._unsure = False
@@ -85,14 +89,18 @@ class TransactionalProducer:
         self._check = check
 
     def send(self, records: Iterable[Record]) -> None:
-        """Send in this order, in a transaction that goes on until `commit`; what fails later, `commit` tells."""
+        """Send in this order, in a transaction that goes on until `commit`; what fails later, `commit` tells.
+
+        A transaction that has grown large is committed on the way.
+        """
         with _translated():
-            if not self._in_transaction:
-                self._failure, self._unsure = None, False
-                self._producer.begin_transaction()
-                self._in_transaction = True
             for record in records:
+                if not self._in_transaction:
+                    self._begin()
                 self._produce(record)
+                self._bytes += len(record.value)
+                if self._bytes > _MOST_TRANSACTION_BYTES:
+                    self.commit()
             self._producer.poll(0)
         if self._failure is not None:
             raise Interrupted(self._failure)
@@ -120,6 +128,11 @@ class TransactionalProducer:
         with suppress(KafkaException, SystemError):
             self._producer.purge()
         del self._producer
+
+    def _begin(self) -> None:
+        self._failure, self._unsure, self._bytes = None, False, 0
+        self._producer.begin_transaction()
+        self._in_transaction = True
 
     def _produce(self, record: Record) -> None:
         topic, value, key, headers = record

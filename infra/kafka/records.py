@@ -1,10 +1,11 @@
 """How an event looks on Kafka: the stored bytes, under CloudEvents headers (binary mode of its Kafka binding)."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Final, get_args
+from typing import Annotated, Final, NotRequired, get_args
 from uuid import UUID
 
-from pydantic import BaseModel, StringConstraints, TypeAdapter, ValidationError
+from pydantic import StringConstraints, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from infra.event_log import Stored
 from schemas.base import Category, Traceparent
@@ -27,12 +28,12 @@ class BadRecord(Exception):  # noqa: N818 - a state of the world
     """Bytes that are no event of ours. The message quotes none of them, for they may be personal."""
 
 
-class _Trace(BaseModel):
-    traceparent: Traceparent | None = None
+class _Trace(TypedDict):
+    traceparent: NotRequired[Traceparent | None]
 
 
-class _Envelope(BaseModel):
-    """What the headers repeat; the event itself is not looked into, so that this costs a fifth of decoding it."""
+class _Envelope(TypedDict):
+    """What the headers repeat. As dictionaries, and with no look into the event: models would take twice as long."""
 
     event_id: Annotated[str, StringConstraints(pattern=_UUID)]
     occurred_at: Annotated[str, StringConstraints(pattern=_INSTANT)]
@@ -67,17 +68,17 @@ def headers_of(stored: Stored, key: bytes | None = None) -> list[tuple[str, byte
         raise BadRecord("its envelope cannot be read") from error
     headers = [
         ("ce_specversion", b"1.0"),
-        ("ce_id", envelope.event_id.encode()),
+        ("ce_id", envelope["event_id"].encode()),
         ("ce_source", source),
         ("ce_type", stored.topic.encode()),
         ("ce_subject", key or key_of(stored)),
-        ("ce_time", envelope.occurred_at.encode()),
+        ("ce_time", envelope["occurred_at"].encode()),
         ("content-type", b"application/json"),
         (POSITION, b"%d" % stored.position),
         (VERSION, b"%d" % stored.version),
     ]
-    if envelope.trace.traceparent is not None:
-        headers.append(("traceparent", envelope.trace.traceparent.encode()))
+    if (traceparent := envelope["trace"].get("traceparent")) is not None:
+        headers.append(("traceparent", traceparent.encode()))
     return headers
 
 

@@ -11,14 +11,16 @@ from typing import Final
 
 import psycopg
 
+from infra.audit.signing import signing
 from infra.event_log import Stored
+from infra.kafka.audience import EVERYBODY, Audience, pinned
 from infra.kafka.lease import LEASE_SECONDS, Lease, LeaseLost, Reached
 from infra.kafka.pages import Page, Press
 from infra.kafka.poison import Aside, Poison
 from infra.kafka.producer import Interrupted
-from infra.kafka.records import REPAIRED
+from infra.kafka.records import CATEGORIES, REPAIRED
 from infra.kafka.session import Session, Start
-from infra.kafka.topics import KafkaUnreachable, topics_of
+from infra.kafka.topics import KafkaUnreachable
 from infra.outages import DATABASE_OUTAGES
 from infra.runtime import Runtime
 from infra.stopping import stop, together
@@ -41,18 +43,27 @@ _log: Final = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
-    """Run a relay; of several, one works and the others stand by."""
-    task = runtime.tasks.create_task(Relay(runtime).run(), name="relay")
-    try:
-        yield {}
-    finally:
-        await stop([task])
+    """Run a relay, and one for each pinned consumer; of several of a kind, one works and the others stand by.
+
+    Signs the log, too, if it has the key: it reads all of the log anyway, and listens to nobody outside.
+    """
+    audiences = (EVERYBODY, *pinned(runtime.settings))
+    async with signing(runtime):
+        tasks = [runtime.tasks.create_task(Relay(runtime, each).run(), name=each.letters) for each in audiences]
+        try:
+            yield {}
+        finally:
+            await stop(tasks)
 
 
 class Relay:
-    def __init__(self, runtime: Runtime, *, lease_seconds: float = LEASE_SECONDS) -> None:
+    def __init__(
+        self, runtime: Runtime, audience: Audience = EVERYBODY, *, lease_seconds: float = LEASE_SECONDS
+    ) -> None:
         self._runtime = runtime
-        self._lease = Lease(runtime.pool, f"{socket.gethostname()}:{os.getpid()}:{new_id()}", seconds=lease_seconds)
+        self._audience = audience
+        owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
+        self._lease = Lease(runtime.pool, owner, seconds=lease_seconds, relay=audience.relay)
         self._known_topics: Mapping[str, str] = {}
         self._pause = _FIRST_PAUSE_SECONDS
 
@@ -71,17 +82,17 @@ class Relay:
                 await self._lease.release()
 
     async def _lead(self) -> None:
-        stored = await self._turn()
+        stored = self._audience.remembered(await self._turn())
         progress = _Progress(self._lease, stored)
         await together(progress.keep(), self._publish(stored, progress))
 
     async def _publish(self, stored: Reached, progress: "_Progress") -> None:
-        session = await Session.open(self._runtime.settings)
+        session = await Session.open(self._runtime.settings, self._audience)
         try:
             start = await session.start(self._runtime.pool, stored, self._known_topics)
             self._known_topics = session.topics.ids
             self._pause = _FIRST_PAUSE_SECONDS
-            publishing = _Publishing(self._runtime, session, start, progress)
+            publishing = _Publishing(self._runtime, self._audience, session, start, progress)
             await together(_watch_topics(session), publishing.run())
         finally:
             await session.close()
@@ -130,13 +141,17 @@ class _Progress:
 class _Publishing:
     """Sends pages, the next one being made meanwhile; commits what was sent, so often at most as costs little."""
 
-    def __init__(self, runtime: Runtime, session: Session, start: Start, progress: _Progress) -> None:
+    def __init__(
+        self, runtime: Runtime, audience: Audience, session: Session, start: Start, progress: _Progress
+    ) -> None:
         self._runtime = runtime
+        self._categories = frozenset(audience.categories)
         self._session = session
         self._start = start
         self._progress = progress
-        self._poison = Poison(runtime.pool)
-        self._press = Press(topics_of(runtime.settings), session.topics.most_bytes)
+        self._poison = Poison(runtime.pool, audience.letters)
+        topics = audience.topics(runtime.settings.topic_prefix)
+        self._press = Press(topics, session.topics.most_bytes, audience)
         self._read_to = start.first
         self._aside = Aside()
         self._look_at = 0.0
@@ -191,13 +206,17 @@ class _Publishing:
         if rows:
             self._read_to = rows[-1].position
         page = Page(self._read_to)
-        wanted = [stored for stored in rows if self._start.wants(stored)]
+        wanted = [each for each in rows if self._start.wants(each) and self._is_told(each)]
         if len(wanted) < _SMALL:
             self._press.fill(page, wanted, self._aside)
         else:
             await asyncio.to_thread(self._press.fill, page, wanted, self._aside)
         await self._set_aside(page)
         return page
+
+    def _is_told(self, stored: Stored) -> bool:
+        """Everybody is told also what is of no category, which is parked."""
+        return len(self._categories) == len(CATEGORIES) or stored.category in self._categories
 
     async def _released(self, released: list[Stored]) -> Page:
         """Publish out of their places what a person lets go, before anything that comes after it in its stream."""

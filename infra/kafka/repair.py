@@ -8,12 +8,12 @@ from typing import Any, Final
 import psycopg
 
 from infra.event_log import Stored
+from infra.kafka.audience import EVERYBODY, Audience
 from infra.kafka.pages import Page, Press
 from infra.kafka.poison import Aside
 from infra.kafka.producer import TransactionalProducer
 from infra.kafka.records import REPAIRED
 from infra.kafka.tails import describe
-from infra.kafka.topics import topics_of
 from infra.settings import Settings
 
 _PAGE: Final = 1_000
@@ -30,14 +30,20 @@ class Repaired:
     """Events that no topic takes, and later ones of their streams."""
 
 
-def repair(settings: Settings, connection: psycopg.Connection[tuple[Any, ...]], missing: Sequence[int]) -> Repaired:
+def repair(
+    settings: Settings,
+    connection: psycopg.Connection[tuple[Any, ...]],
+    missing: Sequence[int],
+    audience: Audience = EVERYBODY,
+) -> Repaired:
     """Publish the events at these positions, in commit order, a page in a transaction; raises Interrupted.
 
     The producer has a transactional id of its own, so the relay goes on; a second repair ends the first.
     """
-    topics = describe(settings, topics_of(settings).values())
-    press, done = Press(topics_of(settings), topics.most_bytes), Repaired()
-    name = f"{settings.topic_prefix}.repair"
+    named = audience.topics(settings.topic_prefix)
+    topics = describe(settings, named.values())
+    press, done = Press(named, topics.most_bytes, audience), Repaired()
+    name = f"{settings.topic_prefix}.repair" + (f".{audience.consumer}" if audience.consumer else "")
     producer = TransactionalProducer(settings, name, most_bytes=topics.most_bytes, give_up=Event())
     try:
         producer.open()

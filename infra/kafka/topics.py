@@ -69,13 +69,17 @@ def create_missing(
     seconds: float = TIMEOUT_SECONDS,
     config: Mapping[str, str] | None = None,
     give_up: Event | None = None,
+    names: Iterable[str] | None = None,
 ) -> None:
-    """Do the same in the calling thread, for no longer than until `give_up` is set; `config` is of the new topics."""
+    """Do the same in the calling thread, for no longer than until `give_up` is set; `config` is of the new topics.
+
+    Those of the categories, unless `names` says otherwise.
+    """
     admin = AdminClient(client_settings(settings))
     give_up = give_up or Event()
     try:
         known = listed(admin, seconds, give_up)
-        missing = [name for name in topics_of(settings).values() if name not in known]
+        missing = [name for name in names or topics_of(settings).values() if name not in known]
         if missing:
             topics = [new_topic(settings, name, config or {}) for name in missing]
             made = admin.create_topics(topics, request_timeout=seconds, operation_timeout=seconds).values()

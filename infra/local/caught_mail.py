@@ -16,6 +16,7 @@ ORDER_HEADER: Final = "X-OrderFlow-Order"
 _SCHEMA: Final = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
+PRAGMA secure_delete = ON;
 CREATE TABLE IF NOT EXISTS mails (
     mail_id INTEGER PRIMARY KEY,
     message_id TEXT NOT NULL,
@@ -84,6 +85,12 @@ class CaughtMail:
             f"{_SELECT} FROM mails WHERE ?1 IS NULL OR recipient = ?1 ORDER BY mail_id DESC LIMIT ?2", (to, limit)
         )
         return [_mail(row) for row in rows]
+
+    def remove(self, to: str) -> int:
+        """Remove every mail to an address, from the disk, too; gives how many."""
+        removed = self._connection.execute("DELETE FROM mails WHERE recipient = ?", (to,)).rowcount
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return removed
 
     def open(self, mail_id: int) -> OpenedMail | None:
         """Give one mail with its parts; None when there is none with that number."""

@@ -19,6 +19,7 @@ from typing import Self
 
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0
+ASK_SECONDS = 1.0
 POLL_SECONDS = 0.01
 LOG_BYTES_KEPT = 10_000_000
 LOG_TAIL_BYTES = 3_000
@@ -130,11 +131,17 @@ class Child:
             self.process.send_signal(self.stop_signal)
 
     def wait_stopped(self) -> None:
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        """Asks again from time to time: what is not quite a server yet may have missed it."""
+        until = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < until:
+            try:
+                self.process.wait(ASK_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.ask_to_stop()
+            else:
+                return
+        self.process.kill()
+        self.process.wait()
 
 
 class HeldServers(ABC):

@@ -1,6 +1,7 @@
 """`orderflow up --cluster`: servers as children, one process for each part, and this one to watch over them."""
 
 import asyncio
+import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -55,7 +56,11 @@ def _told_places(settings: Settings) -> Settings:
 
 
 def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{_place(host, port)}"
+
+
+def _place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def _run(shop: Shop, servers: ClusterServers, folder: Path) -> None:
@@ -109,19 +114,23 @@ def _urls(settings: Settings) -> dict[str, str]:
     return {
         "write_url": _url(settings.host, settings.write_port),
         "query_url": _url(settings.host, settings.query_port),
+        "write_grpc": _place(settings.host, settings.write_grpc_port),
+        "query_grpc": _place(settings.host, settings.query_grpc_port),
         "mail_url": _url(LOOPBACK, settings.mail_port),
         "acquirer_url": _url(LOOPBACK, settings.acquirer_port),
         "smtp_port": str(settings.smtp_port),
     }
 
 
+def _written(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
 def environment_of(settings: Settings) -> Mapping[str, str]:
     """Give the variables by which a child reads the same settings; secrets are nobody's business in arguments."""
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("ORDERFLOW_")}
     told = {f"ORDERFLOW_{name.upper()}": getattr(settings, name) for name in settings.model_fields_set}
-    plain = {
-        name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        for name, value in told.items()
-        if value is not None
-    }
+    plain = {name: _written(value) for name, value in told.items() if value is not None}
     return inherited | plain

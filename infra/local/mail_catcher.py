@@ -56,6 +56,7 @@ class _Reading:
         return [
             Route("/", self._page),
             Route("/messages", self._list),
+            Route("/messages", self._remove, methods=["DELETE"]),
             Route("/messages/{mail_id}", self._open),
             Route("/messages/{mail_id}/html", self._html),
             Route("/healthz", self._health),
@@ -68,6 +69,12 @@ class _Reading:
     async def _list(self, request: Request) -> Response:
         mails = self._mails.newest(to=request.query_params.get("to"), limit=_LIMIT)
         return JSONResponse({"messages": [mail.model_dump() for mail in mails]})
+
+    async def _remove(self, request: Request) -> Response:
+        to = request.query_params.get("to")
+        if not to:
+            return JSONResponse({"title": "Name the address: /messages?to=..."}, status_code=400)
+        return JSONResponse({"removed": self._mails.remove(to)})
 
     async def _open(self, request: Request) -> Response:
         mail = self._asked(request)

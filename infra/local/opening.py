@@ -16,6 +16,8 @@ from typing import Final
 import httpx
 from pydantic import SecretStr
 
+from infra.audit.checkpoints import FOLDER
+from infra.audit.note import KEY_NAME, ensure_log_key
 from infra.client import SECONDS, Api, Refused
 from infra.http import LOOPBACK_NAMES
 from infra.issuer import ensure_keys, mint
@@ -25,7 +27,9 @@ from infra.local.first_order import TENANT, curl_of
 from infra.local.ready import Ready, announced
 from infra.local.screen import Screen
 from infra.migrate import is_current
+from infra.secret_files import secret_in
 from infra.settings import Settings
+from infra.tenant_keys import ensure_secret
 
 SUBJECT: Final = "you"
 SEEN_SECONDS: Final = 120.0
@@ -92,11 +96,16 @@ def prepared(settings: Settings, folder: Path) -> Settings:
     """Give settings for a platform that keeps its data and its keys in a folder; makes the keys."""
     keys = folder / "keys"
     jwks = ensure_keys(keys)
+    ensure_log_key(keys / KEY_NAME)
     secret = hashlib.sha256(b"cursors" + (keys / "signing-key.pem").read_bytes()).hexdigest()
     found = {
         "data_dir": folder,
         "jwks_file": jwks,
+        "vault_file": settings.vault_file or ensure_secret(secret_in(folder)),
+        "log_key_file": settings.log_key_file or keys / KEY_NAME,
+        "checkpoint_dir": settings.checkpoint_dir or folder / FOLDER,
         "cursor_secret": SecretStr(secret),
+        "grpc_reflection": True,
         # The mail catcher knows nobody.
         **dict.fromkeys(("smtp_user", "smtp_password", "smtp_tls")),
         "console_tenant": settings.console_tenant or (TENANT if settings.host in LOOPBACK_NAMES else None),
@@ -119,6 +128,8 @@ def ready_of(settings: Settings, urls: Mapping[str, str], folder: Path, servers:
     return Ready(
         write_url=urls["write_url"],
         query_url=urls["query_url"],
+        write_grpc=urls["write_grpc"],
+        query_grpc=urls["query_grpc"],
         mail_url=urls["mail_url"],
         acquirer_url=urls["acquirer_url"],
         smtp_port=int(urls["smtp_port"]),

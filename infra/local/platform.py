@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
 
+from infra.audit.signing import signing
 from infra.http import LOOPBACK
 from infra.local.acquirer import serve_acquirer
 from infra.local.failures import PartFailed
@@ -35,6 +36,7 @@ async def running(
                 outside = await _start_outside(parts, settings, folder)
                 urls = await _start_services(parts, runtime, outside)
                 await parts.enter_async_context(delivering(runtime))
+                await parts.enter_async_context(signing(runtime))
                 yield urls
         finally:
             await _cancel(watching)

@@ -8,7 +8,7 @@ from typing import Final
 from infra.http import LOOPBACK
 from infra.settings import Settings
 
-_APIS: Final = frozenset({"write_port", "query_port"})
+_APIS: Final = frozenset({"write_port", "query_port", "write_grpc_port", "query_grpc_port"})
 _BELOW_EPHEMERAL: Final = (20_000, 32_000)
 USUAL: Final[Mapping[str, int]] = {
     "write_port": 8080,
@@ -16,6 +16,8 @@ USUAL: Final[Mapping[str, int]] = {
     "mail_port": 8082,
     "acquirer_port": 8083,
     "smtp_port": 8025,
+    "write_grpc_port": 8090,
+    "query_grpc_port": 8091,
 }
 
 

@@ -27,6 +27,9 @@ class Ready(BaseModel):
 
     write_url: str
     query_url: str
+    write_grpc: str
+    """host:port, as that of the query API."""
+    query_grpc: str
     mail_url: str
     acquirer_url: str
     smtp_port: int

@@ -36,8 +36,9 @@ class Screen:
         table = Table(title="OrderFlow is ready", title_justify="left", show_header=False)
         for name, place in (
             ("page", f"{ready.query_url}/"),
-            ("query API", f"{ready.query_url}/openapi.json"),
-            ("write API", f"{ready.write_url}/openapi.json"),
+            ("query API", f"{ready.query_url}/docs"),
+            ("write API", f"{ready.write_url}/docs"),
+            ("gRPC", f"{ready.write_grpc} for commands, {ready.query_grpc} for queries"),
             ("mail", f"{ready.mail_url}/"),
             ("acquirer", f"{ready.acquirer_url}/ledger"),
             ("data", str(ready.data_dir)),

@@ -34,6 +34,9 @@ _RECONNECT_SECONDS: Final = 0.5
 _CONFIRM_SECONDS: Final = 10
 # RabbitMQ 3.10 forgets to cancel the consumers of a deleted queue when one of the same name is declared at once.
 _REPAIR_SECONDS: Final = 0.5
+# RabbitMQ writes down which files are a queue's only when it has declared none for half a second. When it is killed
+# before, it has lost the queue and what it confirmed for it. Whoever declared it, by then it is safe.
+_SETTLE_SECONDS: Final = 1.0
 _FIRST_PAUSE: Final = timedelta(seconds=1)
 _LONGEST_PAUSE: Final = timedelta(minutes=1)
 # Rows are held by their locks while they are published. A process that stopped answering is cut off from them, and a
@@ -74,9 +77,13 @@ class Publisher:
 
     async def _session(self) -> None:
         async with connected(self._url, "outbox") as connection:
-            repair = partial(declare, connection, self._ladder)
+            repair = partial(self._declare, connection)
             await repair()
             await together(*[(await self._lane(connection, queue)).run(repair) for queue in QUEUES])
+
+    async def _declare(self, connection: AbstractConnection) -> None:
+        await declare(connection, self._ladder)
+        await asyncio.sleep(_SETTLE_SECONDS)
 
     async def _lane(self, connection: AbstractConnection, queue: Queue) -> "_Lane":
         exchange = await (await confirming(connection)).get_exchange(COMMANDS, ensure=False)

@@ -13,7 +13,7 @@ from infra.status.model import Lag, OutboxStatus, ParkedStatus
 _SECONDS: Final = 5
 _HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
 _NEXT: Final = "SELECT state FROM stored_events WHERE notification_id > %s ORDER BY notification_id LIMIT 1"
-_RELAY: Final = "SELECT position FROM relay_positions ORDER BY updated_at DESC LIMIT 1"
+_RELAY: Final = "SELECT position FROM relay_positions WHERE relay = 'kafka'"
 _SUBSCRIPTIONS: Final = "SELECT subscription, position FROM subscription_positions ORDER BY subscription"
 _OUTBOX: Final = """
 SELECT queue, count(*), greatest(extract(epoch FROM now() - min(available_at)), 0)::float

@@ -11,6 +11,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from babel import Locale as Conventions
 from babel.numbers import NumberPattern
@@ -18,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from schemas.base import Locale
 from schemas.commands import NotifyCustomer, Sent
-from schemas.events.order import OrderPlaced, OrderShipped
+from schemas.events.order import Contact, OrderPlaced, OrderShipped
 from schemas.money import Money, minor_digits
 from schemas.recorded import Recorded
 
@@ -54,22 +55,22 @@ class Row:
     amount: str | None = None
 
 
-def compose(sent: Sent, command: NotifyCustomer, history: Sequence[Recorded], sender: str) -> EmailMessage:
+def compose(
+    sent: Sent, command: NotifyCustomer, contact: Contact, history: Sequence[Recorded], sender: str
+) -> EmailMessage:
     """Write the mail. The same command gives the same mail with the same Message-ID, so a resend is recognisable.
 
     Raises HistoryMissing when the history does not begin with order.placed or lacks the event that the mail is about.
     """
-    placed = history[0].event if history else None
-    if not isinstance(placed, OrderPlaced):
-        raise HistoryMissing(str(command.order_id))
-    words = _words(sent.tenant_id, command, placed, history)
+    placed = placed_in(history, command.order_id)
+    words = _words(sent.tenant_id, command, placed, contact, history)
     name = f"{placed.locale}/{command.template}.jinja"
     text = _TEXT.get_template(name)
     subject = "".join(text.blocks["subject"](text.new_context(dict(words))))
     message = EmailMessage(policy=SMTP)
     message["Subject"] = " ".join(subject.split())
     message["From"] = _address(_shop(sent.tenant_id), sender)
-    message["To"] = _address(placed.contact.name, placed.contact.email)
+    message["To"] = _address(contact.name, contact.email)
     message["Date"] = format_datetime(sent.sent_at)
     message["Message-ID"] = f"<{sent.message_id}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
@@ -79,6 +80,14 @@ def compose(sent: Sent, command: NotifyCustomer, history: Sequence[Recorded], se
     message.add_alternative(html, subtype="html")
     message["Content-Language"] = placed.locale
     return message
+
+
+def placed_in(history: Sequence[Recorded], order_id: UUID) -> OrderPlaced:
+    """Give the event that a history begins with; raises HistoryMissing."""
+    placed = history[0].event if history else None
+    if not isinstance(placed, OrderPlaced):
+        raise HistoryMissing(str(order_id))
+    return placed
 
 
 def money(amount: Money, locale: Locale) -> str:
@@ -93,12 +102,12 @@ def money(amount: Money, locale: Locale) -> str:
 
 
 def _words(
-    tenant_id: str, command: NotifyCustomer, placed: OrderPlaced, history: Sequence[Recorded]
+    tenant_id: str, command: NotifyCustomer, placed: OrderPlaced, contact: Contact, history: Sequence[Recorded]
 ) -> dict[str, object]:
     words: dict[str, object] = {
         "locale": placed.locale,
         "shop": _shop(tenant_id),
-        "name": placed.contact.name,
+        "name": contact.name,
         "order_id": str(command.order_id),
         "rows": (),
         "total": None,
@@ -106,11 +115,11 @@ def _words(
     }
     match command.template:
         case "order_confirmed":
-            return words | _confirmed(placed)
+            return words | {"address": contact.address} | _confirmed(placed)
         case "order_cancelled":
             return words | {"reason": command.reason}
         case "order_shipped":
-            return words | _shipped(command, placed, history)
+            return words | {"address": contact.address} | _shipped(command, placed, history)
         case "order_delivered":
             return words
         case "payment_refunded":
@@ -127,7 +136,7 @@ def _confirmed(placed: OrderPlaced) -> dict[str, object]:
         )
         for line in placed.lines
     )
-    return {"rows": rows, "total": money(placed.total, placed.locale), "address": placed.contact.address}
+    return {"rows": rows, "total": money(placed.total, placed.locale)}
 
 
 def _shipped(command: NotifyCustomer, placed: OrderPlaced, history: Sequence[Recorded]) -> dict[str, object]:
@@ -142,7 +151,6 @@ def _shipped(command: NotifyCustomer, placed: OrderPlaced, history: Sequence[Rec
         "tracking": shipped.tracking,
         "final": shipped.final,
         "charged": money(shipped.amount, placed.locale),
-        "address": placed.contact.address,
     }
 
 

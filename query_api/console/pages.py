@@ -23,6 +23,7 @@ from infra.http import LOOPBACK_NAMES
 from infra.problems import Problem
 from query_api import live, orders
 from query_api.console.words import WORDS
+from query_api.contacts import Contacts
 from query_api.listing import Pool
 from query_api.notices import Change
 from query_api.parameters import OrderQuery
@@ -58,6 +59,7 @@ class Console:
     host: str
     pool: Pool
     redis: Redis
+    contacts: Contacts
     now: Callable[[], datetime]
 
     def staff(self) -> Caller:
@@ -75,10 +77,11 @@ class Console:
     async def today(self) -> Response:
         if self.tenant_id is None:
             return _page("signin.html", 200)
-        listing = orders.orders(self.staff(), OrderQuery())
+        listing = orders.orders(self.staff(), OrderQuery(), self.contacts.tenants)
         reading = listing.page(self.pool, None, _RECENT)
         (recent, _), figures = await asyncio.gather(reading, self._figures(self.tenant_id))
-        return _page("today.html", 200, tenant_id=self.tenant_id, orders=recent, figures=figures, stream=_STREAM)
+        named = await self.contacts.named(recent)
+        return _page("today.html", 200, tenant_id=self.tenant_id, orders=named, figures=figures, stream=_STREAM)
 
     async def order(self, order_id: UUID) -> Response:
         order = await orders.order(self.staff(), order_id).one(self.pool)
@@ -86,6 +89,7 @@ class Console:
             return _page("missing.html", 404, tenant_id=self.tenant_id)
         told, _ = await orders.timeline(order_id, order.tenant_id).page(self.pool, None, _TIMELINE)
         stream = f"{_STREAM}?order_id={order_id}"
+        order = await self.contacts.shown(order)
         return _page("order.html", 200, tenant_id=self.tenant_id, order=order, timeline=told, stream=stream)
 
     async def _figures(self, tenant_id: str) -> Dashboard | None:

@@ -1,11 +1,12 @@
 """How figures and facts are said to people, in English."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 from babel.numbers import format_currency, format_decimal
 
+from schemas.events.payment import DeclineKind
 from schemas.money import minor_digits
 from schemas.views import MinuteCount, OrderDetail, OrderStatus, TimelineEntry
 
@@ -23,13 +24,21 @@ _REASONS: Final = {
     "payment_deadline": "the payment was not authorised in time",
     "shipment_deadline": "it was not shipped in time",
 }
+_REMEDIES: Final[Mapping[DeclineKind, str]] = {
+    "funds": "Another card may do, or a smaller sum",
+    "card": "Another card may do",
+    "fraud": "Only the bank can say why",
+    "unavailable": "It may do later",
+    "other": "The acquirer does not say what would help",
+}
 _HAPPENED: Final = {
-    "order.placed.v1": "Order placed",
+    "order.placed.v2": "Order placed",
     "order.confirmed.v1": "Order confirmed",
     "order.cancelled.v1": "Order cancelled",
     "order.shipped.v1": "Shipped",
     "order.delivered.v1": "Delivered",
     "order.completed.v1": "Order completed",
+    "order.contact_erased.v1": "Customer erased",
     "stock.reserved.v1": "Stock set aside",
     "stock.short.v1": "Not enough in stock",
     "stock.released.v1": "Stock released",
@@ -37,6 +46,7 @@ _HAPPENED: Final = {
     "payment.requested.v1": "Payment requested",
     "payment.authorised.v1": "Payment authorised",
     "payment.declined.v1": "Payment declined",
+    "payment.declined.v2": "Payment declined",
     "payment.captured.v1": "Payment captured",
     "payment.capture_refused.v1": "Capture refused",
     "payment.voided.v1": "Payment released",
@@ -66,6 +76,10 @@ def reason(code: str) -> str:
     return _REASONS.get(code) or code.replace("_", " ")
 
 
+def remedy(kind: DeclineKind) -> str:
+    return _REMEDIES[kind]
+
+
 def happened(entry: TimelineEntry) -> str:
     return _HAPPENED.get(entry.kind) or entry.kind
 
@@ -74,7 +88,7 @@ def facts(entry: TimelineEntry) -> str:
     """Say what a person wants to know about an event, in a few words."""
     told = entry.facts
     said = []
-    worth = told.get("total" if entry.kind == "order.placed.v1" else "amount")
+    worth = told.get("total" if entry.kind == "order.placed.v2" else "amount")
     if isinstance(worth, dict):
         said.append(money(worth["amount"], worth["currency"]))
     if "sku" in told:
@@ -111,6 +125,7 @@ WORDS: Final[dict[str, Any]] = {
     "number": number,
     "said_status": status,
     "said_reason": reason,
+    "said_remedy": remedy,
     "happened": happened,
     "facts": facts,
     "points": points,

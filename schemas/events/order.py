@@ -1,13 +1,14 @@
 """Facts about an order, from placing to completion."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
+from typing_extensions import TypeIs
 
 from schemas.base import Identifier, Locale, LongText, Message, Quantity, ShortText, Sku, Version
 from schemas.money import Minor, Money
-from schemas.personal import Personal
+from schemas.personal import Personal, Sealed
 
 CancelReason = Literal[
     "customer_request",
@@ -31,7 +32,7 @@ Phone = Annotated[str, StringConstraints(pattern=r"^\+[0-9]{6,15}$")]
 
 
 class Contact(Personal):
-    """Who gets the order and the mail about it. The one place of personal fields in an order's history."""
+    """Who gets the order and the mail about it. An order's history has no other personal field, and this one sealed."""
 
     name: ShortText
     email: Email
@@ -41,6 +42,8 @@ class Contact(Personal):
 
 
 class OrderLine(Message):
+    """One SKU of an order, as it was for sale when the order was placed."""
+
     sku: Sku
     name: ShortText
     quantity: Quantity
@@ -62,14 +65,19 @@ Picks = Annotated[tuple[Pick, ...], Field(min_length=1, max_length=200)]
 
 
 class OrderPlaced(Message):
-    type: Literal["order.placed.v1"] = "order.placed.v1"
+    """A customer has ordered, at the catalogue's prices."""
+
+    type: Literal["order.placed.v2"] = "order.placed.v2"
     customer_id: UUID
-    contact: Contact
+    contact: Sealed
+    """A `Contact`: who gets the order and the mail about it."""
     locale: Locale
+    """The language of the mail to the customer."""
     lines: Lines
     """One line per SKU."""
     total: Money
     payment_token: PaymentToken
+    """What the acquirer's card form gave the front end; never a card number."""
 
 
 class OrderConfirmed(Message):
@@ -81,6 +89,8 @@ class OrderConfirmed(Message):
 
 
 class OrderCancelled(Message):
+    """Ended without a shipment."""
+
     type: Literal["order.cancelled.v1"] = "order.cancelled.v1"
     reason: CancelReason
     confirmed: bool
@@ -90,6 +100,8 @@ class OrderCancelled(Message):
 
 
 class OrderShipped(Message):
+    """Goods have left, all that was left of the order when `final`."""
+
     type: Literal["order.shipped.v1"] = "order.shipped.v1"
     shipment_id: UUID
     carrier: ShortText
@@ -102,6 +114,8 @@ class OrderShipped(Message):
 
 
 class OrderDelivered(Message):
+    """A shipment has arrived."""
+
     type: Literal["order.delivered.v1"] = "order.delivered.v1"
     shipment_id: UUID
     final: bool
@@ -114,4 +128,18 @@ class OrderCompleted(Message):
     type: Literal["order.completed.v1"] = "order.completed.v1"
 
 
-OrderEvent = OrderPlaced | OrderConfirmed | OrderCancelled | OrderShipped | OrderDelivered | OrderCompleted
+class ContactErased(Message):
+    """Nobody can read the contact of the order any more, or show it: its customer is forgotten."""
+
+    type: Literal["order.contact_erased.v1"] = "order.contact_erased.v1"
+
+
+OrderEvent = (
+    OrderPlaced | OrderConfirmed | OrderCancelled | OrderShipped | OrderDelivered | OrderCompleted | ContactErased
+)
+_ORDER_EVENTS: Final = frozenset(get_args(OrderEvent))
+
+
+def is_order_event(event: object) -> TypeIs[OrderEvent]:
+    """What `isinstance` tells at ten times the cost: it tries a union class by class, and folds ask for each event."""
+    return type(event) in _ORDER_EVENTS

@@ -1,7 +1,10 @@
 """Facts about the payment of an order. Voided and refunded money never exceeds what was authorised and captured."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal, get_args
 from uuid import UUID
+
+from typing_extensions import TypeIs
 
 from schemas.base import Identifier, Message
 from schemas.events.order import PaymentToken
@@ -20,20 +23,49 @@ class PaymentRequested(Message):
 
 
 class PaymentAuthorised(Message):
+    """The acquirer holds the amount."""
+
     type: Literal["payment.authorised.v1"] = "payment.authorised.v1"
     order_id: UUID
     amount: Money
     acquirer_reference: Identifier
+    """What the acquirer calls the authorisation."""
+
+
+DeclineKind = Literal["funds", "card", "fraud", "unavailable", "other"]
+"""What a customer can do about it: `funds` and `card`: pay with another card; `unavailable`: try again later."""
+_KINDS: Final[Mapping[str, DeclineKind]] = {
+    "insufficient_funds": "funds",
+    "limit_exceeded": "funds",
+    "declined": "card",
+    "expired_card": "card",
+    "lost_card": "card",
+    "stolen_card": "fraud",
+    "suspected_fraud": "fraud",
+    "issuer_unavailable": "unavailable",
+    "timeout": "unavailable",
+}
+
+
+def kind_of_decline(code: str) -> DeclineKind:
+    """Sort an acquirer's code; one that is not known here is `other`."""
+    return _KINDS.get(code, "other")
 
 
 class PaymentDeclined(Message):
-    type: Literal["payment.declined.v1"] = "payment.declined.v1"
+    """The acquirer holds nothing."""
+
+    type: Literal["payment.declined.v2"] = "payment.declined.v2"
     order_id: UUID
     code: Identifier
     """The acquirer's reason, for example `insufficient_funds`."""
+    kind: DeclineKind
+    """What a customer can do about it: pay with another card for `funds` and `card`, try later for `unavailable`."""
 
 
 class PaymentCaptured(Message):
+    """Money was taken for a shipment."""
+
     type: Literal["payment.captured.v1"] = "payment.captured.v1"
     order_id: UUID
     capture_id: UUID
@@ -42,6 +74,8 @@ class PaymentCaptured(Message):
 
 
 class CaptureRefused(Message):
+    """The acquirer would not let the money be taken."""
+
     type: Literal["payment.capture_refused.v1"] = "payment.capture_refused.v1"
     order_id: UUID
     capture_id: UUID
@@ -56,6 +90,8 @@ class PaymentVoided(Message):
 
 
 class RefundRequested(Message):
+    """Money is to be given back; the acquirer is asked next."""
+
     type: Literal["payment.refund_requested.v1"] = "payment.refund_requested.v1"
     order_id: UUID
     refund_id: UUID
@@ -64,6 +100,8 @@ class RefundRequested(Message):
 
 
 class PaymentRefunded(Message):
+    """Money was given back."""
+
     type: Literal["payment.refunded.v1"] = "payment.refunded.v1"
     order_id: UUID
     refund_id: UUID
@@ -90,3 +128,9 @@ PaymentEvent = (
     | PaymentRefunded
     | RefundRefused
 )
+_PAYMENT_EVENTS: Final = frozenset(get_args(PaymentEvent))
+
+
+def is_payment_event(event: object) -> TypeIs[PaymentEvent]:
+    """The same as `is_order_event`."""
+    return type(event) in _PAYMENT_EVENTS

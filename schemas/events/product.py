@@ -7,6 +7,8 @@ from schemas.money import Money
 
 
 class ProductListed(Message):
+    """For sale at this price, for the first time or again."""
+
     type: Literal["product.listed.v1"] = "product.listed.v1"
     sku: Sku
     name: ShortText

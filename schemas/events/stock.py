@@ -11,6 +11,8 @@ AdjustmentReason = Literal["count", "damage", "loss", "found", "returned"]
 
 
 class StockReceived(Message):
+    """Goods have come in."""
+
     type: Literal["stock.received.v1"] = "stock.received.v1"
     sku: Sku
     quantity: Quantity
@@ -19,13 +21,18 @@ class StockReceived(Message):
 
 
 class StockAdjusted(Message):
+    """What is on the shelf was corrected."""
+
     type: Literal["stock.adjusted.v1"] = "stock.adjusted.v1"
     sku: Sku
     delta: Annotated[int, Field(ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
+    """What has come; negative for what has gone."""
     reason: AdjustmentReason
 
 
 class StockReserved(Message):
+    """Set aside for an order."""
+
     type: Literal["stock.reserved.v1"] = "stock.reserved.v1"
     sku: Sku
     order_id: UUID

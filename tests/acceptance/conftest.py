@@ -9,6 +9,7 @@ import pytest
 
 from infra.local.ready import Ready
 from tests.acceptance.driver import Shop
+from tests.grpc_edge import GrpcEdge
 from tests.running import running
 
 KNOWN = os.environ.get("ORDERFLOW_TEST_READY_FILE")
@@ -31,13 +32,20 @@ def ready_file(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     if KNOWN:
         yield Path(KNOWN)
         return
-    with running(tmp_path_factory.mktemp("acceptance"), cluster=profile == "cluster") as up:
+    folder, often = tmp_path_factory.mktemp("acceptance"), {"ORDERFLOW_CHECKPOINT_EVERY": "2"}
+    with running(folder, cluster=profile == "cluster", settings=often) as up:
         yield up.ready_file
 
 
 @pytest.fixture(scope="session")
 def ready(ready_file: Path) -> Ready:
     return Ready.model_validate_json(ready_file.read_bytes())
+
+
+@pytest.fixture(scope="session", params=["rest", "grpc"])
+def edge(request: pytest.FixtureRequest) -> str:
+    """The way in: every scenario is the same over both."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +55,11 @@ def http() -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def shop(ready: Ready, http: httpx.Client) -> Shop:
+def shop(ready: Ready, edge: str) -> Iterator[Shop]:
     """The tenant that the page at / shows."""
-    return Shop(http, ready, ready.tenant_id)
+    mounts = {
+        ready.write_url: GrpcEdge(ready.write_grpc, ready.query_url),
+        ready.query_url: GrpcEdge(ready.query_grpc, ready.query_url),
+    }
+    with httpx.Client(timeout=20, mounts=mounts if edge == "grpc" else None) as client:
+        yield Shop(client, ready, ready.tenant_id)

@@ -51,7 +51,7 @@ def test_it_is_confirmed_and_its_payment_authorised(placed: Placed) -> None:
 def test_the_timeline_tells_everything_in_order(placed: Placed) -> None:
     timeline = placed.customer.get(f"/v1/orders/{placed.order_id}/timeline")["items"]
     assert [entry["kind"] for entry in timeline] == [
-        "order.placed.v1",
+        "order.placed.v2",
         "stock.reserved.v1",
         "stock.reserved.v1",
         "payment.requested.v1",

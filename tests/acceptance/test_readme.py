@@ -91,6 +91,7 @@ def test_every_command_works_in_the_order_of_the_readme(up: Made) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "is confirmed; payment authorised." in done.stdout
     assert '"status":"shipped"' in done.stdout
+    assert '"status":"ORDER_STATUS_PLACED"' in done.stdout
 
 
 def test_the_demo_lives_its_orders(demo: Made) -> None:

@@ -30,6 +30,7 @@ from infra.subscription import Subscription
 from projections.main import subscriptions
 from tests.projections.conftest import write_log
 from tests.projections.story import FATES, told
+from tests.vault import unconnected
 from tests.waiting import eventually
 
 EVENTS = 30_000
@@ -131,7 +132,7 @@ async def over_kafka(settings: Settings, log: Sequence[Stored]) -> float:
         following = KafkaSubscriptions(
             settings, runtime.pool, runtime.signals, runtime.log, Patience(hole=1_000, silence=1_000)
         )
-        for subscription in subscriptions(runtime.redis, runtime.log):
+        for subscription in subscriptions(runtime.redis, runtime.log, unconnected()):
             following.subscribe(subscription)
         running = asyncio.create_task(following.run())
         await eventually(lambda: _is(following.over_kafka), 60)
@@ -163,9 +164,9 @@ async def one_by_one(settings: Settings, log: Sequence[Stored]) -> float:
                 runtime.signals,
                 Subscription(subscription.name, subscription.categories, subscription.apply, keep=subscription.keep),
             )
-            for subscription in subscriptions(runtime.redis, runtime.log)
+            for subscription in subscriptions(runtime.redis, runtime.log, unconnected())
         ]
-        wanted = [subscription.categories for subscription in subscriptions(runtime.redis, runtime.log)]
+        wanted = [subscription.categories for subscription in subscriptions(runtime.redis, runtime.log, unconnected())]
         for follower in followers:
             await follower.keep(0)
         started = perf_counter()

@@ -22,6 +22,7 @@ from infra.problems import install_problems
 from infra.runtime import open_runtime
 from infra.settings import Settings
 from infra.strict_json import strict_route
+from infra.tenant_keys import ensure_secret
 from schemas.ids import new_id
 from schemas.money import Money
 from write_api.answers import answer
@@ -33,15 +34,23 @@ from write_api.receipts import OrderReceipt
 
 
 def settings_for(dsn: str, keys: Path) -> Settings:
-    return Settings(postgres_dsn=SecretStr(dsn), jwks_file=keys / "jwks.json")
+    return Settings(postgres_dsn=SecretStr(dsn), jwks_file=keys / "jwks.json", vault_file=ensure_secret(keys / "vault"))
 
 
 async def ours(dsn: str, keys: Path, ready: Path) -> None:
     """Serve the write API alone, as the embedded profile runs it."""
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(open_runtime(settings_for(dsn, keys), tasks))
-        _, url = await stack.enter_async_context(opened(runtime))
-        await _stay(ready, url)
+        _, urls = await stack.enter_async_context(opened(runtime))
+        await _stay(ready, urls["write_url"])
+
+
+async def both(dsn: str, keys: Path, ready: Path) -> None:
+    """The same, and say where gRPC is, too."""
+    async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
+        runtime = await stack.enter_async_context(open_runtime(settings_for(dsn, keys), tasks))
+        _, urls = await stack.enter_async_context(opened(runtime))
+        await _stay(ready, f"{urls['write_url']} {urls['write_grpc']}")
 
 
 async def unstored(dsn: str, keys: Path, ready: Path) -> None:
@@ -126,7 +135,7 @@ async def _stay(ready: Path, url: str) -> None:
     await asyncio.Event().wait()
 
 
-SERVERS = {"ours": ours, "unstored": unstored, "peer": peer}
+SERVERS = {"ours": ours, "both": both, "unstored": unstored, "peer": peer}
 
 if __name__ == "__main__":
     name, *arguments = sys.argv[1:]

@@ -9,7 +9,7 @@ from itertools import pairwise
 import psycopg
 
 MILESTONES = (
-    "order.placed.v1",
+    "order.placed.v2",
     "stock.reserved.v1",
     "payment.requested.v1",
     "payment.authorised.v1",

@@ -12,7 +12,7 @@ from domain.stock.commands import ReceiveStock, StockCommand
 from schemas.events import Event
 from tests import strategies
 from tests.command_examples import confirm, record_authorisation, record_capture, request_payment, reserve
-from tests.examples import CUSTOMER_ID, ORDER_ID, OTHER_SKU, SKU, TOKEN, a_contact, euros, uuid
+from tests.examples import CUSTOMER_ID, ORDER_ID, OTHER_SKU, SEALED, SKU, TOKEN, euros, uuid
 from tests.given import AnyCommand, decided
 
 Commands = list[AnyCommand]
@@ -29,7 +29,7 @@ _quoted: Final = st.builds(
 _place: Final = st.builds(
     PlaceOrder,
     customer_id=strategies.customer_ids,
-    contact=strategies.contacts,
+    contact=strategies.sealed,
     locale=st.just("pt"),
     lines=st.lists(_quoted, min_size=1, max_size=3).map(tuple),
     payment_token=strategies.FIELDS["payment_token"],
@@ -42,7 +42,7 @@ def place() -> PlaceOrder:
         QuotedLine(sku=sku, name=sku, quantity=quantity, unit_price=euros(20), product_version=1)
         for sku, quantity in ((SKU, 3), (OTHER_SKU, 1))
     )
-    return PlaceOrder(customer_id=CUSTOMER_ID, contact=a_contact(), locale="en", lines=lines, payment_token=TOKEN)
+    return PlaceOrder(customer_id=CUSTOMER_ID, contact=SEALED, locale="en", lines=lines, payment_token=TOKEN)
 
 
 def _one_stream(command: AnyCommand) -> AnyCommand:

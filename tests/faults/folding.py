@@ -4,30 +4,39 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from psycopg import AsyncConnection, sql
+from psycopg_pool import AsyncConnectionPool
 
 from infra.event_log import Stored
 from infra.live_keys import RECENT
+from infra.signals import Signals
+from infra.tenant_keys import TenantKeys
+from infra.vault import Vault
 from projections.live_change import change_of
-from projections.main import READ_MODELS, SUBSCRIPTIONS
+from projections.main import READ_MODELS, SHOP_FIGURES, order_views
 from projections.projector import Projector
 from tests.faults.evidence import Row
 
-WANTED = {each.name: frozenset[str](each.categories) for each in SUBSCRIPTIONS}
+WANTED = {each.name: frozenset[str](each.categories) for each in (order_views(None), SHOP_FIGURES)}
 """Subscriptions that fill tables, and the categories that each wants."""
 _MOST = 2_000
 Tables = dict[str, list[Row]]
 
 
-def kept_and_folded(dsn: str, log: Sequence[Stored]) -> tuple[Tables, Tables]:
+def kept_and_folded(dsn: str, secret: Path, log: Sequence[Stored]) -> tuple[Tables, Tables]:
     """Give the tables as they are and as they must be."""
-    return asyncio.run(_kept_and_folded(dsn, log))
+    return asyncio.run(_kept_and_folded(dsn, secret, log))
 
 
-async def _kept_and_folded(dsn: str, log: Sequence[Stored]) -> tuple[Tables, Tables]:
-    async with await AsyncConnection.connect(dsn) as connection:
+async def _kept_and_folded(dsn: str, secret: Path, log: Sequence[Stored]) -> tuple[Tables, Tables]:
+    async with (
+        AsyncConnectionPool(dsn, kwargs={"autocommit": True}, open=False) as pool,
+        await AsyncConnection.connect(dsn) as connection,
+    ):
+        log = await Vault(pool, Signals(""), TenantKeys.read(secret)).findable(log)
         kept = {model.name: await _rows(connection, model.name) for model in READ_MODELS}
         for model in READ_MODELS:
             name = sql.Identifier(model.name)

@@ -1,5 +1,6 @@
 """Gathers the evidence about a platform that is at rest."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from random import Random
 from uuid import UUID
@@ -18,6 +19,7 @@ from tests.faults.evidence import DeadLetter, Evidence, Recovery, Told
 from tests.faults.folding import WANTED, dashboard_of, kept_and_folded, shown_dashboard
 from tests.faults.history import History
 from tests.faults.platform import Platform, read_log
+from tests.vault import contacts_in
 
 STRANGER = "another-tenant"
 _SAMPLED = 25
@@ -40,7 +42,10 @@ def gather(platform: Platform, history: History, *, recovery: Recovery | None = 
     """Look at everything from outside; nothing is changed."""
     ready, dsn = platform.ready, platform.dsn
     log = read_log(dsn)
-    views, fold = kept_and_folded(dsn, log)
+    secret = ready.data_dir / "keys" / "vault"
+    views, fold = kept_and_folded(dsn, secret, log)
+    contacts = asyncio.run(contacts_in(dsn, secret, log))
+    addresses = sorted({contact.email for contact in contacts.values() if contact})
     placed = [stored for stored in log if isinstance(stored.recorded.event, OrderPlaced)]
     sample = Random(len(log)).sample([stored.stream_id for stored in placed], min(_SAMPLED, len(placed)))
     with psycopg.connect(dsn) as connection, httpx.Client(timeout=20) as http:
@@ -65,12 +70,12 @@ def gather(platform: Platform, history: History, *, recovery: Recovery | None = 
             waiting={**_outbox(connection), **platform.queues()},
             phases=dict(connection.execute(_PHASES).fetchall()),
             ledger=_ledger(http, ready),
-            mails=list(_mails(http, ready, placed)),
+            mails=list(_mails(http, ready, addresses)),
             resends=resends,
             recovery=recovery,
             strangers=list(_asked_by(theirs, sample)),
             unknown=_told(theirs, f"/v1/orders/{new_id()}"),
-            secrets=_secrets(placed),
+            secrets=_secrets(placed, addresses),
         )
 
 
@@ -84,9 +89,8 @@ def _ledger(http: httpx.Client, ready: Ready) -> list[Entry]:
     return [Entry.model_validate(entry) for entry in entries]
 
 
-def _mails(http: httpx.Client, ready: Ready, placed: Sequence[Stored]) -> Iterator[Mail]:
-    events = (stored.recorded.event for stored in placed)
-    for address in sorted({event.contact.email for event in events if isinstance(event, OrderPlaced)}):
+def _mails(http: httpx.Client, ready: Ready, addresses: Sequence[str]) -> Iterator[Mail]:
+    for address in addresses:
         found = http.get(f"{ready.mail_url}/messages", params={"to": address}).json()["messages"]
         yield from map(Mail.model_validate, found)
 
@@ -104,10 +108,10 @@ def _told(person: Person, path: str) -> Told:
     return Told(path, answer.status_code, answer.content)
 
 
-def _secrets(placed: Sequence[Stored]) -> frozenset[bytes]:
-    found: set[str] = set()
+def _secrets(placed: Sequence[Stored], addresses: Sequence[str]) -> frozenset[bytes]:
+    found = set(addresses)
     for stored in placed:
         event = stored.recorded.event
         if isinstance(event, OrderPlaced):
-            found |= {str(stored.stream_id), event.contact.email, *(line.sku for line in event.lines)}
+            found |= {str(stored.stream_id), *(line.sku for line in event.lines)}
     return frozenset(each.encode() for each in found)

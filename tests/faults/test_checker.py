@@ -9,6 +9,7 @@ import pytest
 
 from infra.event_log import Stored
 from schemas.base import Trace
+from schemas.upcasters import in_clear
 from tests import examples as an
 from tests.faults import log_promises
 from tests.faults.checker import PROMISES, assert_kept, check
@@ -105,7 +106,7 @@ def edited(log: list[Stored]) -> list[Stored]:
     """Let somebody else have placed the order. What follows it names another hash."""
     first = the_order_events(log)[0]
     recorded = log[first].recorded
-    contact = an.a_contact(name="Mallory")
+    contact = in_clear(an.a_contact(name="Mallory"))
     event = recorded.event.model_copy(update={"contact": contact})
     return [
         *log[:first],

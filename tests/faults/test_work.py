@@ -25,11 +25,14 @@ SHIPPED_SECONDS = 30.0
 """How much longer at most until something is shipped: only then a lost capture shows."""
 WAITING_RATE = 8.0
 """Commands per second then, so that what is behind gets less meanwhile."""
-FOLLOWERS = 3
 LOOK_SECONDS, LOOKS = 0.05, 50
 """Together less than a statement waits for a lock."""
 BACK_SECONDS = 15.0
 MAILS_AT_ONCE = 8
+_NOT_CAUGHT = """
+SELECT (SELECT count(*) FROM subscription_positions) - count(*) FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND pg_backend_pid() = ANY (pg_blocking_pids(pid))
+"""
 _END_SESSIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -39,13 +42,14 @@ _END_SESSIONS = (
 def begin_again(platform: Platform) -> None:
     """Make every subscription read the log from its beginning: all that it has applied comes again.
 
-    The lock on the positions catches each of them in the middle of a batch.
+    The lock on the positions catches each of them in the middle of a batch. One that got away would write the position
+    that it remembers.
     """
     with psycopg.connect(platform.dsn) as connection:
         connection.execute("UPDATE subscription_positions SET position = 0")
         for _ in range(LOOKS):
-            (blocked,) = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() or (0,)
-            if blocked >= FOLLOWERS:
+            (missed,) = connection.execute(_NOT_CAUGHT).fetchone() or (0,)
+            if missed <= 0:
                 break
             sleep(LOOK_SECONDS)
         connection.execute(_END_SESSIONS)

@@ -78,7 +78,7 @@ async def test_a_terminated_backend_costs_no_caller_anything(database: str) -> N
 
 
 async def test_a_lock_that_somebody_holds_is_reported_in_time_and_nothing_is_stored(database: str) -> None:
-    async with open_log(database, lock_timeout=0.3) as opened:
+    async with open_log(database, lock_timeout=1.5) as opened:
         await opened.appender.append(a_command(uuid4()))
         with psycopg.connect(database) as other:
             other.execute("SELECT pg_advisory_xact_lock(%s)", (LOG_LOCK,))
@@ -87,6 +87,6 @@ async def test_a_lock_that_somebody_holds_is_reported_in_time_and_nothing_is_sto
                 *(opened.appender.append(a_command(uuid4())) for _ in range(1_500)), return_exceptions=True
             )
             assert {type(answer) for answer in answers} == {LogUnavailable}
-            assert monotonic() - began < 2
+            assert monotonic() - began < 3 * 1.5, "each batch has waited for itself"
         assert await opened.log.head() == 1
         assert isinstance(await opened.appender.append(a_command(uuid4())), Appended)

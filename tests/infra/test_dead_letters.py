@@ -26,6 +26,7 @@ from schemas.commands import Sent, encode, queue_of
 from schemas.ids import new_id
 from tests.appending import a_command, open_log
 from tests.command_examples import reserve, sent
+from tests.schemas.corpus import GOLDEN
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.servers
@@ -414,6 +415,20 @@ async def test_an_event_that_the_relay_cannot_read_would_fail_there_again(parked
     [letter] = await parked.letters()
     assert outcomes(await parked.redelivery().retry(letter, rehearse=True)) == ["fail", "blocked"]
     assert await parked.letters() == [letter]
+
+
+async def test_the_relay_would_publish_the_form_that_is_stored(parked: Parked) -> None:
+    stream_id = await parked.stream(events=2, poison=1)
+    await parked.rows("UPDATE dead_letters SET consumer = 'relay'")
+    old = (GOLDEN / "payment.declined.v1.json").read_bytes()
+    await parked.rows(
+        "UPDATE stored_events SET topic = 'payment.declined.v1', state = %s"
+        " WHERE originator_id = %s AND originator_version = 1",
+        *(old, stream_id),
+    )
+    [letter] = await parked.letters()
+    [first, _] = await parked.redelivery().retry(letter, rehearse=True)
+    assert first.says == "The relay would try to publish it as payment.declined.v1."
 
 
 @pytest.mark.parametrize("release", [False, True])

@@ -19,6 +19,7 @@ from infra.roles import ROLES
 from infra.runtime import NotStarted
 from tests.conftest import Databases
 from tests.running import command, environment, until
+from tests.vault import vault_file
 from tests.waiting import eventually
 
 
@@ -65,6 +66,13 @@ def test_a_setting_that_is_wrong_is_told_in_one_sentence_without_its_value(tmp_p
     assert "hidden" not in done.stderr
 
 
+def test_pins_that_are_no_json_are_told_in_one_sentence(tmp_path: Path) -> None:
+    done = run(tmp_path, "relay", ORDERFLOW_PINNED="hidden")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert done.stderr.startswith("ORDERFLOW_PINNED is wrong: it is no JSON")
+    assert "hidden" not in done.stderr
+
+
 def test_a_database_without_the_schema_is_told_in_one_sentence(tmp_path: Path, blank_database: str) -> None:
     done = run(tmp_path, "projector", ORDERFLOW_POSTGRES_DSN=blank_database)
     (line,) = done.stderr.splitlines()
@@ -77,6 +85,7 @@ def test_a_role_tells_where_it_is_and_stops_cleanly(tmp_path: Path, database: st
         "ORDERFLOW_POSTGRES_DSN": database,
         "ORDERFLOW_REDIS_URL": redis_url,
         "ORDERFLOW_JWKS_FILE": str(tmp_path / "jwks.json"),
+        "ORDERFLOW_VAULT_FILE": str(vault_file()),
     }
     (tmp_path / "jwks.json").write_text('{"keys": []}')
     with started(tmp_path, "query-api", settings) as (process, ready_file):

@@ -203,3 +203,20 @@ def test_a_log_that_grew_large_is_put_aside(data_dir: Path, monkeypatch: pytest.
     (data_dir / "valkey.log").write_text("an earlier run\n")
     with LocalServers(data_dir):
         assert (data_dir / "valkey.log.1").read_text() == "an earlier run\n"
+
+
+def test_a_child_that_misses_the_first_request_to_stop_gets_another(tmp_path: Path) -> None:
+    """What is still becoming a server may swallow a signal."""
+    deaf = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, lambda *_: signal.signal(signal.SIGINT, signal.SIG_DFL))\n"
+        "print(flush=True)\n"
+        "while True: signal.pause()"
+    )
+    with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        server = child.Child("deaf", process, tmp_path / "log", lambda: True, signal.SIGINT)
+        server.ask_to_stop()
+        server.wait_stopped()
+    assert process.returncode == -signal.SIGINT

@@ -31,6 +31,8 @@ def ready_of(data: Path) -> Ready:
     return Ready(
         write_url="http://write",
         query_url="http://query",
+        write_grpc="",
+        query_grpc="",
         mail_url="http://mail",
         acquirer_url="http://acquirer",
         smtp_port=25,

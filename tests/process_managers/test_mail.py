@@ -34,7 +34,7 @@ SENDER = "orders@orderflow.example"
 
 def about(template: Template, *events: Event, locale: Locale = "en", name: str = "Ana Souza") -> EmailMessage:
     """Give the mail about the last event, as the receiving side parses it."""
-    past = history(placed(locale=locale, contact=a_contact(name)), *events)
+    past = history(placed(locale=locale), *events)
     command = NotifyCustomer(
         order_id=ORDER_ID,
         template=template,
@@ -43,7 +43,9 @@ def about(template: Template, *events: Event, locale: Locale = "en", name: str =
         amount=euros(6800) if template == "payment_refunded" else None,
         reason="customer_request" if template == "order_cancelled" else None,
     )
-    return message_from_bytes(compose(sent(command), command, past, SENDER).as_bytes(), policy=policy.default)
+    return message_from_bytes(
+        compose(sent(command), command, a_contact(name), past, SENDER).as_bytes(), policy=policy.default
+    )
 
 
 def part(mail: EmailMessage, kind: str) -> str:
@@ -142,7 +144,7 @@ def test_a_part_is_announced_as_a_part() -> None:
 def test_the_cancellation_says_why(reason: CancelReason, expected: str) -> None:
     past = history(placed(), cancelled(reason=reason))
     command = NotifyCustomer(order_id=ORDER_ID, template="order_cancelled", event_id=past[-1].event_id, reason=reason)
-    mail = compose(sent(command), command, past, SENDER)
+    mail = compose(sent(command), command, a_contact(), past, SENDER)
     body = mail.get_body(("plain",))
     assert body
     assert expected in " ".join(body.get_content().split())
@@ -171,16 +173,17 @@ def test_no_name_can_add_a_recipient_or_a_header(name: str) -> None:
 
 def test_no_line_break_can_enter_a_header() -> None:
     contact = a_contact().model_copy(update={"name": "Ana\r\nBcc: evil@example.com"})
-    past = history(placed(contact=contact), confirmed())
+    past = history(placed(), confirmed())
     command = NotifyCustomer(order_id=ORDER_ID, template="order_confirmed", event_id=past[-1].event_id)
     with pytest.raises(ValueError, match="CR or LF"):
-        compose(sent(command), command, past, SENDER)
+        compose(sent(command), command, contact, past, SENDER)
 
 
 def test_an_address_with_odd_dots_is_still_one_address() -> None:
-    past = history(placed(contact=a_contact(email="a..b@example.com")), confirmed())
+    past = history(placed(), confirmed())
     command = NotifyCustomer(order_id=ORDER_ID, template="order_confirmed", event_id=past[-1].event_id)
-    assert compose(sent(command), command, past, SENDER)["To"].addresses[0].username == "a..b"
+    contact = a_contact(email="a..b@example.com")
+    assert compose(sent(command), command, contact, past, SENDER)["To"].addresses[0].username == "a..b"
 
 
 def test_the_same_command_gives_the_same_mail_under_the_same_message_id() -> None:
@@ -222,17 +225,17 @@ def test_money_has_the_decimals_of_its_currency_in_the_way_of_the_language(
 def test_without_the_beginning_of_the_order_there_is_no_mail(past: tuple[Event, ...]) -> None:
     command = NotifyCustomer(order_id=ORDER_ID, template="order_confirmed", event_id=ORDER_ID)
     with pytest.raises(HistoryMissing):
-        compose(sent(command), command, history(*past), SENDER)
+        compose(sent(command), command, a_contact(), history(*past), SENDER)
 
 
 def test_without_the_shipment_there_is_no_mail_about_it() -> None:
     command = NotifyCustomer(order_id=ORDER_ID, template="order_shipped", event_id=ORDER_ID)
     with pytest.raises(HistoryMissing):
-        compose(sent(command), command, history(placed(), confirmed()), SENDER)
+        compose(sent(command), command, a_contact(), history(placed(), confirmed()), SENDER)
 
 
 def test_shipped_goods_go_by_the_names_they_were_ordered_under() -> None:
     line = a_line(OTHER_SKU, 1, 3900).model_copy(update={"name": "Huila 1 kg"})
     past = history(placed(a_line(), line), confirmed(a_line(), line), shipped(a_pick(OTHER_SKU, 1), final=False))
     command = NotifyCustomer(order_id=ORDER_ID, template="order_shipped", event_id=past[-1].event_id)
-    assert "1 x Huila 1 kg" in text(compose(sent(command), command, past, SENDER))
+    assert "1 x Huila 1 kg" in text(compose(sent(command), command, a_contact(), past, SENDER))

@@ -20,6 +20,7 @@ from schemas.commands import NotifyCustomer, Sent
 from tests.appending import OpenLog, appending, open_log
 from tests.command_examples import confirm, sent
 from tests.examples import ORDER_ID, confirmed, history, placed
+from tests.vault import unconnected
 from tests.waiting import eventually
 
 SENDER = "orders@orderflow.example"
@@ -67,7 +68,7 @@ async def caught(tmp_path: Path) -> AsyncIterator[MailCatcher]:
 async def mailbox(database: str, caught: MailCatcher) -> AsyncIterator[Mailbox]:
     async with open_log(database) as log:
         smtp = Smtp("127.0.0.1", caught.smtp_port)
-        yield Mailbox(log, caught, NotificationWorker(log.pool, log.log, smtp, sender=SENDER))
+        yield Mailbox(log, caught, NotificationWorker(log.pool, log.log, unconnected(), smtp, sender=SENDER))
 
 
 @pytest.mark.servers
@@ -103,7 +104,7 @@ async def test_a_mail_that_goes_out_twice_is_recognised_by_its_message_id(mailbo
 @pytest.mark.servers
 async def test_a_mail_that_was_not_taken_is_not_remembered_as_sent(mailbox: Mailbox) -> None:
     message = await mailbox.order()
-    nobody = NotificationWorker(mailbox.log.pool, mailbox.log.log, Smtp("127.0.0.1", 9), sender=SENDER)
+    nobody = NotificationWorker(mailbox.log.pool, mailbox.log.log, unconnected(), Smtp("127.0.0.1", 9), sender=SENDER)
     with pytest.raises(MailNotTaken):
         await nobody.handle(message)
     await mailbox.worker.handle(message)

@@ -19,6 +19,7 @@ from schemas.commands import Command, Sent
 from tests.appending import appending
 from tests.examples import authorised, confirmed, history, placed, requested
 from tests.process_managers.story import BOTH_RESERVED, CONFIRM, REQUEST, RESERVE
+from tests.vault import vault_file
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.servers
@@ -47,6 +48,7 @@ async def test_a_history_leads_to_its_commands_its_charge_and_its_mail(
             redis_url=SecretStr(redis_url),
             acquirer_url=acquirer_url,
             smtp_port=caught.smtp_port,
+            vault_file=vault_file(),
         )
         tasks = asyncio.TaskGroup()
         async with AsyncExitStack() as stack:

@@ -42,8 +42,13 @@ def write_log(dsn: str, log: Sequence[Stored]) -> None:
 
 async def stored_rows(connection: AsyncConnection[Any], model: ReadModel[Any]) -> dict[Key, Any]:
     """Read a whole table."""
+    return await rows_in(connection, model, "public")
+
+
+async def rows_in(connection: AsyncConnection[Any], model: ReadModel[Any], schema: str) -> dict[Key, Any]:
+    """Read a whole table of a schema."""
     query = sql.SQL("SELECT {} FROM {}").format(
-        sql.SQL(", ").join(map(sql.Identifier, model.row.model_fields)), sql.Identifier(model.name)
+        sql.SQL(", ").join(map(sql.Identifier, model.row.columns())), sql.Identifier(schema, model.name)
     )
     async with connection.cursor(row_factory=class_row(model.row)) as cursor:
         await cursor.execute(query)

@@ -23,6 +23,7 @@ from tests.infra.kafka.relaying import Place
 from tests.projections.conftest import stored_rows, write_log
 from tests.projections.projecting import MODELS, project
 from tests.running import environment
+from tests.vault import unconnected
 from tests.waiting import eventually
 
 NEVER = Patience(hole=1_000)
@@ -49,7 +50,7 @@ async def worker(place: Place, patience: Patience = NEVER) -> AsyncIterator[Work
     """Follow in this process; Kafka alone brings events when it is given."""
     async with asyncio.TaskGroup() as tasks, open_runtime(place.settings, tasks) as runtime:
         over_kafka = KafkaSubscriptions(place.settings, runtime.pool, runtime.signals, runtime.log, patience)
-        for subscription in subscriptions(runtime.redis, runtime.log):
+        for subscription in subscriptions(runtime.redis, runtime.log, unconnected()):
             over_kafka.subscribe(subscription)
         running = asyncio.create_task(over_kafka.run())
         try:
@@ -106,6 +107,7 @@ def process(place: Place, folder: Path, name: str) -> Iterator[subprocess.Popen[
         "ORDERFLOW_REDIS_URL": settings.redis_url.get_secret_value(),
         "ORDERFLOW_KAFKA_SERVERS": settings.kafka_servers,
         "ORDERFLOW_TOPIC_PREFIX": settings.topic_prefix,
+        "ORDERFLOW_VAULT_FILE": str(settings.vault_file),
     }
     with (folder / f"{name}.log").open("wb") as out:
         started = subprocess.Popen(

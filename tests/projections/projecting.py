@@ -14,6 +14,7 @@ from projections.product_view import PRODUCTS
 from projections.read_model import Key, R, ReadModel
 from projections.sales import SALES_HOURS, SALES_PRODUCTS
 from projections.stock_level import STOCK_LEVELS
+from tests.vault import with_words
 
 MODELS: tuple[ReadModel[Any], ...] = (
     ORDER_SUMMARIES,
@@ -38,7 +39,7 @@ def unseen(arrivals: Iterable[Stored]) -> list[Stored]:
 
 
 def project(model: ReadModel[R], arrivals: Iterable[Stored], *, batch_size: int = 500) -> dict[Key, R]:
-    passed = unseen(stored for stored in arrivals if stored.category in model.categories)
+    passed = with_words(unseen(stored for stored in arrivals if stored.category in model.categories))
     rows: dict[Key, R] = {}
     for start in range(0, len(passed), batch_size):
         rows |= model.changed(rows, passed[start : start + batch_size])

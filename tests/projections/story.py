@@ -46,6 +46,7 @@ from schemas.events.stock import (
 from schemas.ids import payment_id, product_id, stock_id
 from schemas.money import Money
 from schemas.recorded import GENESIS, Recorded
+from schemas.upcasters import in_clear
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NAMES = {"ESP-250": "Espresso Roast 250 g", "FIL-1000": "Filtro Açaí 1 kg"}
@@ -74,7 +75,7 @@ def lines_of(*quantities: int) -> tuple[OrderLine, ...]:
 def placed(lines: tuple[OrderLine, ...], customer_id: UUID = CUSTOMER) -> OrderPlaced:
     return OrderPlaced(
         customer_id=customer_id,
-        contact=Contact(name="Zoë O'Neil", email="zoe@example.com", address="1 Bean Street"),
+        contact=in_clear(Contact(name="Zoë O'Neil", email="zoe@example.com", address="1 Bean Street")),
         locale="en",
         lines=lines,
         total=euros(sum(line.quantity * line.unit_price for line in lines)),
@@ -142,7 +143,7 @@ def life(story: Story, order_id: UUID, lines: tuple[OrderLine, ...], fate: Fate)
     )
     yield
     if fate == "declined":
-        story.of_payment(order_id, PaymentDeclined(order_id=order_id, code="insufficient_funds"))
+        story.of_payment(order_id, PaymentDeclined(order_id=order_id, code="insufficient_funds", kind="funds"))
         yield
         story.tell(order_id, _cancelled(order, "payment_declined"))
         yield

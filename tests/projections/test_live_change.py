@@ -17,7 +17,7 @@ def test_only_orders_change_the_live_figures() -> None:
 
 
 def test_a_placed_order_brings_its_summary_without_the_customer() -> None:
-    change = changes_of("delivered")["order.placed.v1"]
+    change = changes_of("delivered")["order.placed.v2"]
     summary = RecentOrder.model_validate({**json.loads(change.summary), "status": change.status})
     assert (summary.order_id, summary.status, summary.total) == (ORDER_ID, "placed", euros(3500))
     assert "Zoë" not in change.summary

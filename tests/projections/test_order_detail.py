@@ -1,3 +1,7 @@
+from base64 import b64decode
+
+from pydantic_core import to_json
+
 from projections.order_detail import ORDER_DETAILS
 from schemas.views import OrderDetail
 from tests.projections.projecting import project
@@ -14,10 +18,11 @@ def detail_of(fate: Fate, *, until: str = "nothing") -> OrderDetail:
     return project(ORDER_DETAILS, log[:end])[(ORDER_ID,)]
 
 
-def test_a_placed_order_shows_its_contact_and_lines() -> None:
-    row = detail_of("delivered", until="order.placed.v1")
-    assert row.contact is not None
-    assert row.contact.address == "1 Bean Street"
+def test_a_placed_order_keeps_its_contact_sealed_and_shows_its_lines() -> None:
+    row = detail_of("delivered", until="order.placed.v2")
+    assert row.sealed is not None
+    assert b"1 Bean Street" in b64decode(row.sealed.box)
+    assert row.contact is None
     assert [(line.sku, line.quantity, line.unit_price) for line in row.lines] == [
         ("ESP-250", 2, 1000),
         ("FIL-1000", 1, 1500),
@@ -67,6 +72,17 @@ def test_a_refused_capture_shows_until_one_succeeds() -> None:
 
 def test_a_declined_payment_says_why() -> None:
     assert detail_of("declined").payment.decline_code == "insufficient_funds"
+
+
+def test_a_decline_says_what_the_customer_can_do() -> None:
+    assert detail_of("declined").payment.decline_kind == "funds"
+
+
+def test_a_row_of_before_has_no_kind_and_is_read_all_the_same() -> None:
+    row = detail_of("declined")
+    before = row.model_dump(mode="json", exclude={"payment": {"decline_kind"}, "total": True})
+    read = OrderDetail.model_validate_json(to_json({**before, "total_amount": 3500, "currency": "EUR"}))
+    assert read.payment == row.payment.model_copy(update={"decline_kind": None})
 
 
 def test_a_requested_refund_is_under_way() -> None:

@@ -2,6 +2,7 @@ from projections.order_summary import ORDER_SUMMARIES
 from schemas.views import OrderSummary
 from tests.projections.projecting import project
 from tests.projections.story import CUSTOMER, Fate, an_id, euros, told
+from tests.vault import TENANTS
 
 ORDER_ID = an_id("order", 0)
 
@@ -15,8 +16,8 @@ def summary_of(fate: Fate, *, until: str = "nothing") -> OrderSummary:
 
 
 def test_a_placed_order_shows_who_ordered_what_for_how_much() -> None:
-    row = summary_of("delivered", until="order.placed.v1")
-    assert (row.customer_id, row.customer_name) == (CUSTOMER, "Zoë O'Neil")
+    row = summary_of("delivered", until="order.placed.v2")
+    assert row.customer_id == CUSTOMER
     assert (row.status, row.payment_status) == ("placed", "none")
     assert (row.total, row.line_count, row.item_count) == (euros(3500), 2, 3)
     assert row.first_line == "Espresso Roast 250 g"
@@ -24,8 +25,10 @@ def test_a_placed_order_shows_who_ordered_what_for_how_much() -> None:
 
 
 def test_an_order_is_found_by_customer_sku_product_and_order_id() -> None:
-    words = set(summary_of("delivered", until="order.placed.v1").search_text.split())
-    assert {"zoe", "neil", "example", "esp", "250", "filtro", "acai", *str(ORDER_ID).split("-")} <= words
+    words = set(summary_of("delivered", until="order.placed.v2").search_text.split())
+    blind = {TENANTS.blind("acme", each) for each in ("zoe", "neil", "nei", "example", "exam", "o")}
+    assert {"esp", "250", "filtro", "acai", *str(ORDER_ID).split("-"), *blind} <= words
+    assert not {"zoe", "neil", "example"} & words
 
 
 def test_the_api_does_not_show_columns_that_only_serve_searching_and_sorting() -> None:

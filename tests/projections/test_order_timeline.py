@@ -12,7 +12,7 @@ def timeline_of(fate: Fate) -> list[TimelineEntry]:
 
 def test_a_timeline_tells_of_order_stock_and_payment_in_the_order_of_the_log() -> None:
     assert [entry.kind for entry in timeline_of("cancelled")] == [
-        "order.placed.v1",
+        "order.placed.v2",
         "stock.reserved.v1",
         "stock.reserved.v1",
         "payment.requested.v1",
@@ -33,9 +33,9 @@ def test_an_entry_says_who_did_it_and_why_it_happened() -> None:
 
 def test_an_entry_says_in_a_few_facts_what_happened() -> None:
     facts = {entry.kind: entry.facts for entry in timeline_of("declined")}
-    assert facts["order.placed.v1"] == {"total": {"amount": 3500, "currency": "EUR"}}
+    assert facts["order.placed.v2"] == {"total": {"amount": 3500, "currency": "EUR"}}
     assert facts["stock.reserved.v1"] == {"sku": "FIL-1000", "quantity": 1}
-    assert facts["payment.declined.v1"] == {"code": "insufficient_funds"}
+    assert facts["payment.declined.v2"] == {"code": "insufficient_funds", "kind": "funds"}
     assert facts["order.cancelled.v1"]["reason"] == "payment_declined"
 
 

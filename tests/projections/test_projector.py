@@ -13,13 +13,14 @@ from projections.sales import SALES_HOURS
 from tests.projections.conftest import stored_rows
 from tests.projections.projecting import MODELS, project, unseen
 from tests.projections.story import FATES, told
+from tests.vault import with_words
 
 pytestmark = pytest.mark.servers
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 
 
 def relevant(model: ReadModel[Any], log: list[Stored]) -> list[Stored]:
-    return unseen(stored for stored in log if stored.category in model.categories)
+    return with_words(unseen(stored for stored in log if stored.category in model.categories))
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 10_000])
@@ -46,7 +47,7 @@ class Counting(AsyncConnection[Any]):
 
 async def test_a_batch_takes_one_query_and_one_statement_for_all_tables(database: str) -> None:
     async with await Counting.connect(database, autocommit=True) as connection:
-        await Projector(*MODELS).apply(connection, unseen(told(*FATES)))
+        await Projector(*MODELS).apply(connection, with_words(unseen(told(*FATES))))
         assert connection.executed == 2
         for model in MODELS:
             assert await stored_rows(connection, model) == project(model, told(*FATES))

@@ -13,19 +13,21 @@ from infra.event_log import Stored
 from infra.runtime import Runtime, delivering, open_runtime
 from infra.settings import Settings
 from infra.signals import PROJECTED
-from projections.main import SUBSCRIPTIONS, service
+from projections.main import SHOP_FIGURES, order_views, service
 from projections.order_summary import ORDER_SUMMARIES
 from schemas.views import FED_BY
 from tests.projections.conftest import stored_rows, write_log
 from tests.projections.projecting import MODELS, project
 from tests.projections.story import FATES, an_id, told
+from tests.vault import vault_file
 
 pytestmark = pytest.mark.servers
+SUBSCRIPTIONS = (order_views(None), SHOP_FIGURES)
 
 
 @asynccontextmanager
 async def running(dsn: str, redis_url: str) -> AsyncIterator[Runtime]:
-    settings = Settings(postgres_dsn=SecretStr(dsn), redis_url=SecretStr(redis_url))
+    settings = Settings(postgres_dsn=SecretStr(dsn), redis_url=SecretStr(redis_url), vault_file=vault_file())
     async with asyncio.TaskGroup() as tasks, open_runtime(settings, tasks) as runtime, service(runtime) as urls:
         assert urls == {}
         async with delivering(runtime):

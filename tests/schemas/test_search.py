@@ -9,11 +9,11 @@ def test_case_accents_and_punctuation_do_not_matter() -> None:
 
 
 def test_a_query_asks_for_rows_with_a_word_beginning_with_each_of_its_words() -> None:
-    assert search_query("Zoë O'N") == "zoe:* & o:* & n:*"
+    assert search_query("Zoë O'N", str.upper) == "(zoe:* | ZOE) & (o:* | O) & (n:* | N)"
 
 
 def test_a_query_without_a_word_is_empty() -> None:
-    assert search_query("'; -- %") == ""
+    assert search_query("'; -- %", str.upper) == ""
 
 
 def test_characters_that_stand_for_several_are_found_as_those() -> None:
@@ -29,3 +29,8 @@ def test_words_hold_nothing_that_a_query_language_reads(text: str) -> None:
 def test_words_of_words_are_the_same_words(text: str) -> None:
     words = search_words(text)
     assert search_words(" ".join(words)) == words
+
+
+@given(st.text(st.characters(codec="ascii")))
+def test_ascii_is_split_as_any_other_text(text: str) -> None:
+    assert search_words(f"{text} \u00e9\u00e9\u00e9") == tuple(dict.fromkeys((*search_words(text), "eee")))

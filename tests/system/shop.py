@@ -17,7 +17,7 @@ from domain.payment.commands import AskRefund
 from domain.stock.commands import AdjustStock, ReceiveStock
 from schemas.events.order import Pick
 from schemas.ids import payment_id, stock_id
-from tests.examples import CUSTOMER_ID, TENANT, a_contact, euros, uuid
+from tests.examples import CUSTOMER_ID, SEALED, TENANT, euros, uuid
 from tests.given import AnyCommand
 from tests.system import audit
 from tests.system.books import CAPTURE_REFUSED, DECLINED, GOOD, REFUND_REFUSED
@@ -83,7 +83,7 @@ class OrderSystem(RuleBasedStateMachine):
             QuotedLine(sku=sku, name=sku, quantity=quantity, unit_price=euros(PRICES[sku]), product_version=1)
             for sku, quantity in basket.items()
         )
-        place = PlaceOrder(customer_id=CUSTOMER_ID, contact=a_contact(), locale="en", lines=lines, payment_token=token)
+        place = PlaceOrder(customer_id=CUSTOMER_ID, contact=SEALED, locale="en", lines=lines, payment_token=token)
         self.ask(ORDER, order_id, place)
         self.orders.append(order_id)
 

@@ -67,10 +67,12 @@ class World:
         self.ticks += 1
         trace = Trace(correlation_id=uuid(f"request {self.ticks}"), causation_id=uuid(f"request {self.ticks}"))
         events: list[Event] = aggregate.decide(self.states.get(stream_id), command)
-        self._append(aggregate, stream_id, events, trace)
+        self._append(aggregate, stream_id, events, trace, "user:somebody")
         return events
 
-    def _append(self, aggregate: Aggregate[Any, Any, Any], stream_id: UUID, events: list[Event], trace: Trace) -> None:
+    def _append(
+        self, aggregate: Aggregate[Any, Any, Any], stream_id: UUID, events: list[Event], trace: Trace, actor: str
+    ) -> None:
         stream = self.streams.setdefault(stream_id, [])
         for event in events:
             recorded = Recorded(
@@ -80,7 +82,7 @@ class World:
                 version=len(stream) + 1,
                 occurred_at=self.now(),
                 tenant_id=TENANT,
-                actor="user:somebody",
+                actor=actor,
                 trace=trace,
                 prev=GENESIS,
                 event=event,
@@ -100,7 +102,7 @@ class World:
             return
         if events and sent.message_id not in self.once:
             self.once.add(sent.message_id)
-            self._append(aggregate, stream_id, events, caused_by(sent))
+            self._append(aggregate, stream_id, events, caused_by(sent), sent.actor)
 
     # The bus and the workers
 

@@ -20,8 +20,11 @@ from infra.runtime import delivering, open_runtime
 from infra.settings import Settings
 from projections.main import service as projections
 from query_api.main import service as query_api
+from query_api.openapi import unconnected
+from tests.edges.promised import promised
 from tests.edges.query.platform import CUSTOMER, Platform, Shop
 from tests.examples import CUSTOMER_ID, TENANT
+from tests.vault import vault_file
 
 _TENANTS: Final = count(1)
 
@@ -42,6 +45,7 @@ def query_settings(servers: LocalServers, module_database: str, redis_numbers: I
         postgres_dsn=SecretStr(module_database),
         redis_url=SecretStr(redis_url),
         jwks_file=keys / "jwks.json",
+        vault_file=vault_file(),
         cursor_secret=SecretStr("a secret of this test"),
         console_tenant=TENANT,
     )
@@ -58,8 +62,11 @@ async def platform(query_settings: Settings, keys: Path) -> AsyncIterator[Platfo
         await stack.enter_async_context(projections(runtime))
         urls = await stack.enter_async_context(query_api(runtime))
         await stack.enter_async_context(delivering(runtime))
-        client = await stack.enter_async_context(httpx.AsyncClient(base_url=urls["query_url"], timeout=20))
-        yield Platform(runtime, client, token)
+        hooks = {"response": [promised(unconnected().openapi())]}
+        client = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=urls["query_url"], timeout=20, event_hooks=hooks)
+        )
+        yield Platform(runtime, client, urls["query_grpc"], token)
 
 
 @pytest.fixture

@@ -12,11 +12,13 @@ import httpx
 from infra.auth import SCOPES, Scope
 from infra.runtime import Runtime
 from infra.signals import EVENTS
+from infra.vault import Vault, contact_of
 from schemas.events import Event
 from schemas.ids import new_id
 from schemas.recorded import Recorded, encode
 from tests.examples import CUSTOMER_ID, NOON, a_contact, a_line, recorded
 from tests.examples import placed as placed_event
+from tests.vault import TENANTS
 
 CUSTOMER: Final = "ana"
 """Subject of the token that belongs to the customer of the examples."""
@@ -32,6 +34,7 @@ VALUES (%s, %s, %s, %s) RETURNING notification_id
 class Platform:
     runtime: Runtime
     client: httpx.AsyncClient
+    grpc: str
     token: Callable[[Sequence[Scope], str, str], str]
 
     async def write(self, *facts: Recorded) -> int:
@@ -66,7 +69,9 @@ class Shop:
         self, *, name: str = "Ana Souza", customer_id: UUID = CUSTOMER_ID, at: datetime = NOON, price: int = 1450
     ) -> UUID:
         order_id = new_id()
-        order = placed_event(a_line(unit_price=price), customer_id=customer_id, contact=a_contact(name))
+        vault = Vault(self.platform.runtime.pool, self.platform.runtime.signals, TENANTS)
+        contact = await vault.seal(a_contact(name), contact_of(order_id), self.tenant_id, customer_id)
+        order = placed_event(a_line(unit_price=price), customer_id=customer_id, contact=contact)
         await self.tell(order, order_id=order_id, at=at)
         return order_id
 

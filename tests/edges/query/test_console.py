@@ -4,7 +4,7 @@ import pytest
 
 from tests.edges.query.platform import Shop
 from tests.edges.query.streaming import listening
-from tests.examples import TENANT, cancelled, confirmed, shipped, uuid
+from tests.examples import TENANT, cancelled, confirmed, declined, requested, shipped, uuid
 
 pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
 
@@ -51,6 +51,15 @@ async def test_a_cancelled_order_says_why(own: Shop) -> None:
     order_id = await own.placed()
     await own.tell(cancelled(reason="out_of_stock"), order_id=order_id)
     assert "Cancelled because not enough in stock." in await page(own, f"/orders/{order_id}")
+
+
+async def test_a_declined_payment_says_why_and_what_may_help(own: Shop) -> None:
+    order_id = await own.placed()
+    await own.tell(requested(order_id=order_id))
+    await own.tell(declined("expired_card", order_id=order_id))
+    html = await page(own, f"/orders/{order_id}")
+    assert "expired card" in html
+    assert "Another card may do<" in html
 
 
 async def test_what_people_write_is_shown_and_never_run(own: Shop) -> None:

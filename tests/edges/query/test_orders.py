@@ -27,7 +27,7 @@ async def test_events_of_other_kinds_do_not_hold_up_a_view_that_is_not_about_the
 
 async def test_a_view_that_does_not_get_there_in_time_is_said_to_be_behind(shop: Shop) -> None:
     async with shop.platform.runtime.pool.connection() as connection, connection.transaction():
-        await connection.execute("SELECT FROM subscription_positions FOR UPDATE")
+        await connection.execute("LOCK TABLE subscription_positions IN EXCLUSIVE MODE")  # a row may not be there yet
         await shop.placed()
         answer = await shop.get("/v1/orders", query={"wait": 0.05})
     assert (answer.status_code, answer.json()["type"]) == (503, "/problems/read-model-behind")
@@ -154,9 +154,10 @@ async def test_the_next_page_is_linked(shop: Shop) -> None:
 @pytest.mark.parametrize("path", ["/v1/orders", "/v1/orders/{}", "/v1/orders/{}/timeline", "/v1/products"])
 async def test_what_has_not_changed_is_not_sent_again(shop: Shop, path: str) -> None:
     path = path.format(await shop.placed())
-    first = await shop.get(path)
+    query: Query = {"story": "false"} if path.endswith("timeline") else {}  # a story changes while others catch up
+    first = await shop.get(path, query=query)
     headers = {**shop.headers(), "if-none-match": f'"another", W/{first.headers["etag"]}'}
-    again = await shop.platform.client.get(path, headers=headers)
+    again = await shop.platform.client.get(path, params=query, headers=headers)
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
 
 
@@ -182,7 +183,7 @@ async def test_a_timeline_tells_of_the_order_and_its_payment_in_commit_order(sho
     await shop.tell(requested(order_id=order_id))
     await shop.tell(confirmed(), order_id=order_id)
     told = (await shop.get(f"/v1/orders/{order_id}/timeline")).json()["items"]
-    assert [entry["kind"] for entry in told] == ["order.placed.v1", "payment.requested.v1", "order.confirmed.v1"]
+    assert [entry["kind"] for entry in told] == ["order.placed.v2", "payment.requested.v1", "order.confirmed.v1"]
 
 
 @pytest.mark.parametrize("path", ["/v1/orders", f"/v1/orders/{A_STRANGER}", "/v1/dashboard", "/v1/stream", "/v1/stock"])

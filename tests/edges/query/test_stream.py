@@ -21,7 +21,7 @@ async def test_a_change_is_told_once_the_order_list_shows_it(shop: Shop) -> None
         order_id = await shop.placed()
         heard = await stream.event()
         listed_now = await shop.platform.client.get("/v1/orders", headers=shop.headers())
-    assert (heard.event, heard.data["order_id"], heard.data["type"]) == ("order", str(order_id), "order.placed.v1")
+    assert (heard.event, heard.data["order_id"], heard.data["type"]) == ("order", str(order_id), "order.placed.v2")
     assert (heard.data["status"], heard.data["version"], heard.data["position"]) == ("placed", 1, shop.position)
     assert [order["order_id"] for order in listed_now.json()["items"]] == [str(order_id)]
 

@@ -1,12 +1,14 @@
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import query_api
 from infra.commands.output import money as in_a_table
-from query_api.console.words import money, points, steps
+from query_api.console.words import money, points, remedy, steps
+from schemas.events.payment import DeclineKind
 from schemas.views import MinuteCount, OrderDetail, OrderStatus
 from tests.examples import CUSTOMER_ID, NOON, ORDER_ID, TENANT, a_contact
 
@@ -20,6 +22,11 @@ def test_money_is_written_by_the_digits_of_its_currency() -> None:
 def test_money_is_written_with_the_digits_it_was_priced_in_where_people_leave_them_out(currency: str) -> None:
     assert money(1250, currency).endswith("12.50")
     assert in_a_table({"amount": 1250, "currency": currency}) == f"12.50 {currency}"
+
+
+def test_every_kind_of_decline_says_something_else() -> None:
+    kinds = get_args(DeclineKind)
+    assert len({remedy(kind) for kind in kinds}) == len(kinds)
 
 
 def test_a_line_through_no_orders_lies_on_the_ground() -> None:

@@ -16,8 +16,11 @@ from pydantic import SecretStr
 from infra.issuer import ensure_keys
 from infra.runtime import open_runtime
 from infra.settings import Settings
+from tests.edges.promised import promised
 from tests.edges.write.shop import Shop
+from tests.vault import vault_file
 from write_api.main import opened
+from write_api.openapi import unconnected
 
 _TENANTS: Final = count(1)
 
@@ -32,13 +35,19 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(module_database: str, keys: Path) -> AsyncIterator[Shop]:
     settings = Settings(
-        postgres_dsn=SecretStr(module_database), jwks_file=keys / "jwks.json", query_url="https://query.example"
+        postgres_dsn=SecretStr(module_database),
+        jwks_file=keys / "jwks.json",
+        vault_file=vault_file(),
+        query_url="https://query.example",
     )
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(open_runtime(settings, tasks))
-        api, url = await stack.enter_async_context(opened(runtime))
-        client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20))
-        yield Shop(runtime, api, client, keys, "nobody")
+        api, urls = await stack.enter_async_context(opened(runtime))
+        hooks = {"response": [promised(unconnected().openapi())]}
+        client = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=urls["write_url"], timeout=20, event_hooks=hooks)
+        )
+        yield Shop(runtime, api, client, keys, "nobody", urls["write_grpc"])
 
 
 @pytest.fixture

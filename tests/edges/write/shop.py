@@ -37,6 +37,7 @@ class Shop:
     client: httpx.AsyncClient
     keys_folder: Any
     tenant_id: str
+    grpc: str
     subject: str = "ana"
     scopes: tuple[Scope, ...] = SCOPES
 

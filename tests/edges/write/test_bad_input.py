@@ -6,13 +6,15 @@ from uuid import uuid4
 
 import pytest
 
+from infra.vault import Vault, contact_of
 from schemas.commands import RecordAuthorisation, RecordCapture, RequestPayment
-from schemas.events.order import OrderPlaced
+from schemas.events.order import Contact, OrderPlaced
 from schemas.money import Money
 from tests.edges.write.messages import deliver, sent
 from tests.edges.write.raw import exchange
 from tests.edges.write.shop import COFFEE, CONTACT, Shop, an_order
 from tests.examples import uuid
+from tests.vault import TENANTS
 
 pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
 
@@ -271,9 +273,12 @@ async def test_nesting_of_100_000_is_more_than_is_read(shop: Shop) -> None:
 async def test_a_name_with_characters_of_four_bytes_is_kept_whole(shop: Shop) -> None:
     await shop.sell_coffee()
     (await shop.send(json.dumps(contact(name="Ana \U0001f335")).encode(), JSON)).raise_for_status()
-    placed = (await shop.events())[-1].recorded.event
-    assert isinstance(placed, OrderPlaced)
-    assert placed.contact.name == "Ana \U0001f335"
+    stored = (await shop.events())[-1]
+    assert isinstance(stored.recorded.event, OrderPlaced)
+    vault = Vault(shop.runtime.pool, shop.runtime.signals, TENANTS)
+    (kept,) = await vault.open(Contact, [(stored.recorded.event.contact, contact_of(stored.stream_id))])
+    assert kept
+    assert kept.name == "Ana \U0001f335"
 
 
 @pytest.mark.parametrize(

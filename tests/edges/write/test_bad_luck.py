@@ -21,6 +21,7 @@ from infra.problems import install_problems
 from infra.runtime import open_runtime
 from infra.settings import Settings
 from tests.edges.write.shop import Shop, an_order
+from tests.vault import vault_file
 from write_api.main import opened
 from write_api.refusals import install_refusals
 
@@ -34,14 +35,15 @@ async def shop(database: str, keys: Path) -> AsyncIterator[Shop]:
     settings = Settings(
         postgres_dsn=SecretStr(database),
         jwks_file=keys / "jwks.json",
+        vault_file=vault_file(),
         lock_timeout_ms=200,
         statement_timeout_ms=500,
     )
     async with asyncio.TaskGroup() as tasks, AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(open_runtime(settings, tasks))
-        api, url = await stack.enter_async_context(opened(runtime))
-        client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20))
-        yield Shop(runtime, api, client, keys, "kaffa")
+        api, urls = await stack.enter_async_context(opened(runtime))
+        client = await stack.enter_async_context(httpx.AsyncClient(base_url=urls["write_url"], timeout=20))
+        yield Shop(runtime, api, client, keys, "kaffa", urls["write_grpc"])
 
 
 @asynccontextmanager
@@ -67,7 +69,7 @@ async def test_what_could_not_be_stored_can_be_asked_again_under_its_key(shop: S
         await shop.post("/v1/orders", an_order(), key="once")
     placed = await shop.post("/v1/orders", an_order(), key="once")
     assert placed.status_code == 201
-    assert (await shop.topics()).count("order.placed.v1") == 1
+    assert (await shop.topics()).count("order.placed.v2") == 1
 
 
 @pytest.mark.servers

@@ -22,7 +22,7 @@ async def test_a_hundred_parallel_calls_with_one_key_place_one_order(shop: Shop)
     answers = await asyncio.gather(*(shop.post("/v1/orders", an_order(), key="once") for _ in range(100)))
     assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
     assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
-    assert (await shop.topics()).count("order.placed.v1") == 1
+    assert (await shop.topics()).count("order.placed.v2") == 1
 
 
 async def test_a_hundred_parallel_changes_of_one_stream_with_one_key_are_one(shop: Shop) -> None:
@@ -37,7 +37,7 @@ async def test_another_body_under_the_same_key_is_refused(shop: Shop) -> None:
     await shop.post("/v1/orders", an_order(quantity=1), key="once")
     other = await shop.post("/v1/orders", an_order(quantity=2), key="once")
     assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
-    assert (await shop.topics()).count("order.placed.v1") == 1
+    assert (await shop.topics()).count("order.placed.v2") == 1
 
 
 async def test_another_route_under_the_same_key_is_refused(shop: Shop) -> None:

@@ -86,7 +86,7 @@ async def test_an_order_goes_its_whole_way(shop: Shop) -> None:
     assert (await shop.post(f"/v1/orders/{order_id}/shipments", {"carrier": "CTT"})).status_code == 409
     cancelled = await shop.post(f"/v1/orders/{order_id}/cancellation", {"reason": "customer_request"})
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
-    assert (await shop.topics())[-2:] == ["order.placed.v1", "order.cancelled.v1"]
+    assert (await shop.topics())[-2:] == ["order.placed.v2", "order.cancelled.v1"]
 
 
 async def test_the_log_is_the_only_place_that_holds_the_contact(shop: Shop) -> None:
@@ -124,7 +124,7 @@ async def test_an_order_of_somebody_else_looks_like_no_order_at_all(shop: Shop) 
         assert foreign.status_code == unknown.status_code == 404
         assert _without_instance(foreign.json()) == _without_instance(unknown.json())
         assert dict(foreign.headers) == dict(unknown.headers)
-    assert (await shop.topics())[-1] == "order.placed.v1"
+    assert (await shop.topics())[-1] == "order.placed.v2"
 
 
 def _without_instance(problem: dict[str, object]) -> dict[str, object]:

@@ -29,7 +29,7 @@ async def test_a_command_on_another_version_is_refused_and_leaves_nothing(shop: 
     order_id = await shop.place()
     refused = await shop.post(f"/v1/orders/{order_id}/cancellation", version=2)
     assert (refused.status_code, refused.json()["type"]) == (412, "/problems/version-mismatch")
-    assert (await shop.topics())[-1] == "order.placed.v1"
+    assert (await shop.topics())[-1] == "order.placed.v2"
 
 
 async def test_a_version_of_what_does_not_exist_yet_is_refused(shop: Shop) -> None:

@@ -23,6 +23,7 @@ from infra.signals import EVENTS
 from schemas.events import Event
 from schemas.recorded import encode
 from tests.examples import placed, received, recorded
+from tests.vault import vault_file
 from tests.waiting import eventually
 
 Headers = Mapping[str, bytes | None]
@@ -111,9 +112,9 @@ class Place:
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             return connection.execute(statement.encode()).fetchall()
 
-    def found(self) -> list[Found]:
-        """Give every committed record, each partition in its order."""
-        topics = describe(self.settings, topics_of(self.settings).values())
+    def found(self, names: Iterable[str] = ()) -> list[Found]:
+        """Give every committed record, each partition in its order; of everybody's topics unless others are named."""
+        topics = describe(self.settings, names or topics_of(self.settings).values())
         consumer = Consumer(reading(self.settings))
         try:
             bounds = bounds_of(consumer, topics)
@@ -143,10 +144,10 @@ class Place:
             producer.produce(self.topic(each.category), each.state, key or key_of(each), headers=told)
         assert producer.flush(20) == 0
 
-    async def caught_up(self, position: int, seconds: float = 30.0) -> None:
+    async def caught_up(self, position: int, seconds: float = 30.0, relay: str = "kafka") -> None:
         async def there() -> bool:
-            rows = await asyncio.to_thread(self.query, "SELECT position FROM relay_positions")
-            return bool(rows) and int(str(rows[0][0])) >= position
+            rows = await asyncio.to_thread(self.query, "SELECT relay, position FROM relay_positions")
+            return {str(name): int(str(at)) for name, at in rows}.get(relay, 0) >= position
 
         await eventually(there, seconds)
 
@@ -173,6 +174,7 @@ def a_place(database: str, redis_url: str, kafka_servers: str, *, partitions: in
             topic_prefix=f"t{uuid4().hex}",
             topic_partitions=partitions,
             pool_size=4,
+            vault_file=vault_file(),
         )
     )
 

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +112,7 @@ def test_what_is_not_from_the_log_is_foreign(place: Place, audit: Audit, foreign
     last = stored[-1]
     match foreign:
         case "changed":
-            place.plant(replace(last, state=last.state.replace(b"ana", b"eva")))
+            place.plant(last._replace(state=last.state.replace(b"ana", b"eva")))
         case "moved":
             place.plant(last, key=b"00000000-0000-0000-0000-000000000001")
         case "of no stream":

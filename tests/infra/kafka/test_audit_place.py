@@ -25,6 +25,8 @@ def running(folder: Path, dsn: str) -> Ready:
     return Ready(
         write_url="",
         query_url="",
+        write_grpc="",
+        query_grpc="",
         mail_url="",
         acquirer_url="",
         smtp_port=25,

@@ -1,6 +1,8 @@
 """Records of every size that the topics take are taken."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event
 
 import pytest
@@ -21,16 +23,22 @@ def place(kafka_servers: str) -> Place:
     return a_place("postgresql://unused", "redis://unused", kafka_servers, partitions=1)
 
 
-def publish(place: Place, records: list[Record]) -> None:
+@contextmanager
+def opened(place: Place) -> Iterator[TransactionalProducer]:
     most_bytes = describe(place.settings, topics_of(place.settings).values()).most_bytes
     name = f"{place.settings.topic_prefix}.relay"
     producer = TransactionalProducer(place.settings, name, most_bytes=most_bytes, give_up=Event())
     try:
         producer.open()
-        producer.send(records)
-        producer.commit()
+        yield producer
     finally:
         producer.close()
+
+
+def publish(place: Place, records: list[Record]) -> None:
+    with opened(place) as producer:
+        producer.send(records)
+        producer.commit()
 
 
 def padded(stored: Stored, size: int) -> Stored:
@@ -66,3 +74,14 @@ def test_more_than_the_queue_holds_waits_for_room(place: Place) -> None:
     create_missing(place.settings)
     value = b"x" * 900_000
     publish(place, [Record(place.topic("order"), value, b"key", []) for _ in range(90)])
+
+
+def test_what_is_too_much_for_one_transaction_is_committed_on_the_way(place: Place) -> None:
+    create_missing(place.settings)
+    records = [Record(place.topic("order"), b"x" * 900_000, b"key", []) for _ in range(40)]
+    with opened(place) as producer:
+        producer.send(records)
+    found = place.found()
+    assert 0 < len(found) < len(records)
+    publish(place, records[len(found) :])
+    assert len(place.found()) == len(records)

@@ -1,0 +1,124 @@
+"""Every question that the API answers, whichever way it is asked. Raises what `Reading` raises."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from infra.auth import Caller
+from query_api import catalogue, live, orders, sales
+from query_api.contacts import Contacts
+from query_api.history.stories import story
+from query_api.history.story_parts import Timeline
+from query_api.listing import Listing
+from query_api.parameters import (
+    DayRange,
+    Fresh,
+    HourRange,
+    OrderQuery,
+    ProcessQuery,
+    ProductQuery,
+    ProductSalesQuery,
+    StockQuery,
+    TimelineQuery,
+)
+from query_api.reading import Found, Page, Reading
+from schemas.views import (
+    CustomerHistory,
+    Dashboard,
+    OrderDetail,
+    OrderSummary,
+    ProcessBoardEntry,
+    ProductView,
+    StockLevel,
+)
+
+
+class OrderQuestions:
+    """A customer sees the own orders; `orders:manage` sees the tenant's."""
+
+    def __init__(self, reading: Reading, contacts: Contacts) -> None:
+        self._reading = reading
+        self._contacts = contacts
+
+    async def orders(self, by: Caller, asked: OrderQuery) -> Found[Page[OrderSummary]]:
+        return await self._listed("/v1/orders", by, asked, self._orders(by, asked))
+
+    async def order(self, by: Caller, order_id: UUID, asked: Fresh) -> Found[OrderDetail]:
+        found = await self._reading.one(asked, orders.order(by, order_id), "order-not-found")
+        return replace(found, body=await self._contacts.shown(found.body))
+
+    async def timeline(self, by: Caller, order_id: UUID, asked: TimelineQuery) -> Found[Timeline]:
+        await self._reading.fresh("order_details", asked)
+        await self._reading.found(orders.order(by, order_id), "order-not-found")
+        path = f"/v1/orders/{order_id}/timeline"
+        page = await self._reading.page(path, by, asked, orders.timeline(order_id, by.tenant_id))
+        told, waiting = await story(self._reading.pool, by, order_id) if asked.story else ((), ())
+        body = Timeline(items=page.body.items, next_cursor=page.body.next_cursor, story=told, waiting=waiting)
+        return Found(body, page.position)
+
+    async def customer(self, by: Caller, customer_id: UUID, asked: Fresh) -> Found[CustomerHistory]:
+        return await self._reading.one(asked, orders.customer(by, customer_id), "customer-not-found")
+
+    async def orders_of(self, by: Caller, customer_id: UUID, asked: OrderQuery) -> Found[Page[OrderSummary]]:
+        await self._reading.fresh("order_summaries", asked)
+        await self._reading.found(orders.customer(by, customer_id), "customer-not-found")
+        listing = orders.of_customer(self._orders(by, asked), customer_id)
+        return await self._listed(f"/v1/customers/{customer_id}/orders", by, asked, listing)
+
+    async def known(self, position: int | None) -> None:
+        await self._reading.known(position)
+
+    def _orders(self, by: Caller, asked: OrderQuery) -> Listing[OrderSummary]:
+        return orders.orders(by, asked, self._contacts.tenants)
+
+    async def _listed(
+        self, path: str, by: Caller, asked: OrderQuery, listing: Listing[OrderSummary]
+    ) -> Found[Page[OrderSummary]]:
+        found = await self._reading.page(path, by, asked, listing)
+        items = tuple(await self._contacts.named(found.body.items))
+        return replace(found, body=found.body.model_copy(update={"items": items}))
+
+
+class ShopQuestions:
+    """About a tenant's catalogue, stock, processes and figures."""
+
+    def __init__(self, reading: Reading, redis: Redis, now: Callable[[], datetime]) -> None:
+        self._reading = reading
+        self._redis = redis
+        self._now = now
+
+    async def products(self, by: Caller, asked: ProductQuery) -> Found[Page[ProductView]]:
+        return await self._reading.page("/v1/products", by, asked, catalogue.products(by.tenant_id, asked))
+
+    async def product(self, by: Caller, sku: str, asked: Fresh) -> Found[ProductView]:
+        return await self._reading.one(asked, catalogue.product(by.tenant_id, sku), "product-not-found")
+
+    async def stock(self, by: Caller, asked: StockQuery) -> Found[Page[StockLevel]]:
+        return await self._reading.page("/v1/stock", by, asked, catalogue.stock(by.tenant_id, asked))
+
+    async def stock_level(self, by: Caller, sku: str, asked: Fresh) -> Found[StockLevel]:
+        return await self._reading.one(asked, catalogue.stock_level(by.tenant_id, sku), "stock-not-found")
+
+    async def processes(self, by: Caller, asked: ProcessQuery) -> Found[Page[ProcessBoardEntry]]:
+        return await self._reading.page("/v1/processes", by, asked, catalogue.processes(by.tenant_id, asked))
+
+    async def hourly_sales(self, by: Caller, asked: HourRange) -> Found[sales.Hourly]:
+        position = await self._reading.fresh("sales_hours", asked)
+        return Found(await sales.hourly(self._reading.pool, by.tenant_id, asked, self._now()), position)
+
+    async def daily_sales(self, by: Caller, asked: DayRange) -> Found[sales.Daily]:
+        position = await self._reading.fresh("sales_hours", asked)
+        return Found(await sales.daily(self._reading.pool, by.tenant_id, asked, self._now()), position)
+
+    async def product_sales(self, by: Caller, asked: ProductSalesQuery) -> Found[sales.ByProduct]:
+        position = await self._reading.fresh("sales_products", asked)
+        return Found(await sales.by_product(self._reading.pool, by.tenant_id, asked, self._now()), position)
+
+    async def dashboard(self, by: Caller, asked: Fresh) -> Found[Dashboard]:
+        await self._reading.known(asked.min_position)
+        position = asked.min_position or 0
+        figures = await live.dashboard_at(self._redis, by.tenant_id, self._now(), position, within=asked.wait)
+        return Found(figures, figures.position)
