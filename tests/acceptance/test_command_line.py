@@ -285,7 +285,7 @@ def test_an_order_would_be_decided_as_it_was(shop: Shop, cli: CommandLine) -> No
     """Others may differ: tests beside this one send commands that no process asked for."""
     order_id = shop.staff.place([(shop.product(), 1)])
     shop.staff.until_status(order_id, "confirmed")
-    done = cli.run("counterfactual", "--grace", "0")
+    done = cli.run("replay", "--decide", "--grace", "0")
     assert done.returncode in {0, 1}, done.stderr
     differing = {json.loads(line)["stream_id"] for line in done.stdout.splitlines()}
     assert differing.isdisjoint({str(order_id), str(payment_id(order_id))})
