@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from infra.auth import Auth, Caller
 from query_api.answers import answered
-from query_api.description import MISSING, READS
+from query_api.description import MISSING, READS, THEN
 from query_api.history.story_parts import Timeline
 from query_api.parameters import Fresh, OrderQuery, TimelineQuery
 from query_api.questions import OrderQuestions
@@ -22,7 +22,7 @@ def order_routes(questions: OrderQuestions, auth: Auth) -> APIRouter:
     router = APIRouter(prefix="/v1", responses=READS)
     reading = Depends(auth.having("orders:read", "orders:manage"))
 
-    @router.get("/orders", response_model=Page[OrderSummary], tags=["orders"])
+    @router.get("/orders", response_model=Page[OrderSummary], tags=["orders"], responses=THEN)
     async def list_orders(
         request: Request, by: Annotated[Caller, reading], asked: Annotated[OrderQuery, Query()]
     ) -> Response:

@@ -63,13 +63,13 @@ def replay(  # noqa: PLR0913  # one parameter an option
     if not schema or file:
         raise typer.BadParameter("Name a scratch schema to fill with --to, or say --decide, which also takes --file.")
     from infra.commands.failure import REFUSED, Failure
+    from infra.exclusive import exclusive
     from projections.commands.session import bar, carry_out, projections_named
     from projections.commands.stretch import stretch_of
     from projections.live import NAME
     from projections.main import READ_MODELS
     from projections.versions.beside import steps_for
     from projections.versions.replay import Replay, Unusable, usable
-    from projections.versions.switching import exclusive
 
     names = projections_named(projection or [model.name for model in READ_MODELS])
     models = [model for model in READ_MODELS if model.name in names]

@@ -26,7 +26,7 @@ def where(text: str) -> Where:
 async def stretch_of(connection: Any, first: Where | None, last: Where | None, tenant: str | None) -> "Stretch":  # noqa: ANN401  # imported late
     """Raises Failure when the log has no such part."""
     from infra.commands.failure import Failure
-    from projections.versions.instants import ends, position_at
+    from infra.instants import ends, position_at
     from projections.versions.replay import Stretch
 
     beginning, end = await ends(connection)

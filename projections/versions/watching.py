@@ -12,15 +12,15 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from infra.exclusive import Busy, exclusive
+from infra.instants import ends
 from infra.vault import Vault
 from projections.main import READ_MODELS
 from projections.order_summary import ORDER_SUMMARIES
 from projections.read_model import ReadModel, nobody_in_particular
 from projections.versions.drift import Drift, Drifting, Look, note
-from projections.versions.instants import ends
 from projections.versions.live_drift import look_at_orders
 from projections.versions.reading import as_they_are
-from projections.versions.switching import Busy, exclusive
 
 SAMPLE: Final = 20
 """Streams, for each projection."""

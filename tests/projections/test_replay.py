@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from psycopg import AsyncConnection, sql
 
 from infra.event_log import Stored
+from infra.instants import position_at
 from projections.main import READ_MODELS
 from projections.order_summary import ORDER_SUMMARIES
-from projections.versions.instants import position_at
 from projections.versions.reading import Steps
 from projections.versions.replay import Replay, Stretch, Unusable, usable
 from tests.projections.conftest import rows_in, write_log

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from rich.console import Console
 
 from infra.event_log import EventLog, Stored
+from infra.exclusive import Busy, exclusive
 from infra.guard import Guard
 from infra.live_keys import GENERATION, PREFIX
 from infra.runtime import open_runtime
@@ -30,7 +31,6 @@ from projections.stock_level import STOCK_LEVELS
 from projections.versions import live_drift
 from projections.versions.drift import Drifting, Look
 from projections.versions.overview import SUBSCRIPTION_OF
-from projections.versions.switching import Busy, exclusive
 from projections.versions.watching import Watch
 from tests.projections.conftest import stored_rows, write_log
 from tests.projections.story import FATES, Story, an_id, told
