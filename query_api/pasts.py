@@ -79,7 +79,7 @@ class Pasts:
             position = await position_at(connection, instant)
         if not position:
             raise NotYetBegun
-        past = Past(_named(tenant_id, position), position)
+        past = Past(name_of(tenant_id, position), position)
         while (percent := await self._percent(past)) is None or percent < 100:  # noqa: PLR2004
             self._begin(past, tenant_id)
             left = patience - monotonic()
@@ -151,5 +151,6 @@ async def _dropped(connection: AsyncConnection[Any], schema: str) -> None:
         return
 
 
-def _named(tenant_id: str, position: int) -> str:
+def name_of(tenant_id: str, position: int) -> str:
+    """Name the schema, so that every process finds it and no other tenant's is meant."""
     return f"{PREFIX}{_FORM}_{sha256(tenant_id.encode()).hexdigest()[:16]}_{position}"

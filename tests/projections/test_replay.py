@@ -121,12 +121,17 @@ async def test_rows_that_began_before_the_stretch_are_left_out(database: str, co
     assert rows == {key: row for key, row in project(ORDER_SUMMARIES, log).items() if key == (an_id("order", 1),)}
 
 
-async def test_a_stream_stops_at_an_event_that_cannot_be_read(database: str, connection: AsyncConnection[Any]) -> None:
+@pytest.mark.parametrize("tenant", [None, "acme"])
+async def test_a_stream_stops_at_an_event_that_cannot_be_read(
+    database: str, connection: AsyncConnection[Any], tenant: str | None
+) -> None:
     log = told("delivered", "delivered")
     poisoned = an_id("order", 0)
     at = next(i for i, stored in enumerate(log) if stored.stream_id == poisoned and stored.version == 2)
     write_log(database, [*log[:at], Stored(log[at].position, poisoned, 2, log[at].topic, b"{}"), *log[at + 1 :]])
-    replay = await Replay(connection, "scratch", READ_MODELS, Stretch(0, len(log)), PREPARED).open(restart=False)
+    replay = await Replay(connection, "scratch", READ_MODELS, Stretch(0, len(log), tenant), PREPARED).open(
+        restart=False
+    )
     done = await replay.run(never)
     assert done.unreadable == 1
     held = [each for each in log if each.stream_id != poisoned or each.version < 2]
