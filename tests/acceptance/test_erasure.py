@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -14,7 +15,7 @@ from infra.event_log import Stored
 from tests.acceptance.driver import Person, Shop
 from tests.faults.log_promises import is_chained
 from tests.faults.platform import read_log
-from tests.running import Up, command, environment, start
+from tests.running import Up, command, environment, start, until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
@@ -69,6 +70,16 @@ def place(customer: Person, sku: str) -> dict[str, Any]:
     return placed
 
 
+def names(staff: Person, **params: str) -> list[str]:
+    """Give the names that the list of orders shows, once what it was has been computed."""
+
+    def listed() -> httpx.Response | None:
+        answer = staff.ask("/v1/orders", **params)
+        return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
+
+    return [row["customer_name"] for row in until(listed, 30).json()["items"]]
+
+
 def test_nothing_of_a_customer_can_be_read_once_they_are_erased(up: Up, tmp_path: Path) -> None:
     with httpx.Client(timeout=20) as http:
         shop = Shop(http, up.ready, up.ready.tenant_id)
@@ -84,6 +95,8 @@ def test_nothing_of_a_customer_can_be_read_once_they_are_erased(up: Up, tmp_path
         assert (refused.returncode, order_id in refused.stderr) == (1, True), refused.stderr
         customer.post(f"/v1/orders/{order_id}/cancellation", {}).raise_for_status()
         customer.until_status(order_id, "cancelled")
+        then = datetime.now(UTC).isoformat()
+        assert names(staff, as_of=then, q="xylan") == [PLANTED["name"]]
 
         done = erased(up, customer_id, tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -95,6 +108,7 @@ def test_nothing_of_a_customer_can_be_read_once_they_are_erased(up: Up, tmp_path
         detail = staff.ask(f"/v1/orders/{order_id}").json()
         assert detail["contact"] is None
         assert staff.ask("/v1/orders", q="xylander").json()["items"] == []
+        assert (names(staff, as_of=then, q="xylan"), names(staff, as_of=then)) == ([], [""])
         again = erased(up, customer_id, tmp_path)
         assert again.returncode == 0, again.stderr
         assert json.loads((tmp_path / "certificate.json").read_text())["keys_destroyed"] == []
