@@ -1,7 +1,6 @@
 """Lists and figures as of an instant: what they showed then, computed by replay when somebody asks first."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -21,18 +20,23 @@ pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
 
 LISTS = ("/v1/orders", f"/v1/customers/{CUSTOMER_ID}/orders", "/v1/products", "/v1/stock")
 FIGURES = ("/v1/sales/hourly", "/v1/sales/daily", "/v1/sales/products", "/v1/dashboard")
-_START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
 
 
-def _moments() -> Iterator[datetime]:
-    """The log of this module is in the order of time, as it is wherever clocks agree."""
-    at = _START
-    while True:
-        at += timedelta(seconds=10)
-        yield at
+class Clock:
+    """Keeps the log of this module in the order of time, as it is wherever clocks agree; begins on the day before."""
+
+    def __init__(self) -> None:
+        self._at = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=26)
+
+    def __next__(self) -> datetime:
+        self._at += timedelta(seconds=10)
+        return self._at
+
+    def skip(self, span: timedelta) -> None:
+        self._at += span
 
 
-MOMENTS = _moments()
+MOMENTS = Clock()
 
 
 async def asked(shop: Shop, path: str, as_of: datetime | str, *scopes: Scope, **query: Any) -> httpx.Response:  # noqa: ANN401  # parameters
@@ -61,6 +65,8 @@ async def a_sale(shop: Shop) -> UUID:
 async def test_everything_is_shown_as_it_was_at_the_instant(shop: Shop) -> None:
     await shop.tell(listed(), at=next(MOMENTS))
     await shop.tell(received(10), at=next(MOMENTS))
+    earlier = await a_sale(shop)
+    MOMENTS.skip(timedelta(hours=24))
     order_id = await a_sale(shop)
     then = next(MOMENTS)
     await shop.tell(cancelled(a_line(), confirmed=True), order_id=order_id, at=next(MOMENTS))
@@ -68,20 +74,20 @@ async def test_everything_is_shown_as_it_was_at_the_instant(shop: Shop) -> None:
     await shop.tell(received(5), at=next(MOMENTS))
     await shop.placed(at=next(MOMENTS))
     for path in LISTS[:2]:
-        assert [
-            (each["order_id"], each["status"], each["customer_name"]) for each in await items(shop, path, then)
-        ] == [(str(order_id), "confirmed", "Ana Souza")]
+        order, before = await items(shop, path, then)
+        assert (order["order_id"], order["status"], order["customer_name"]) == (str(order_id), "confirmed", "Ana Souza")
+        assert before["order_id"] == str(earlier)
     assert [each["price"]["amount"] for each in await items(shop, "/v1/products", then)] == [1450]
-    assert [(each["on_hand"], each["reserved"]) for each in await items(shop, "/v1/stock", then)] == [(10, 2)]
-    for path in FIGURES[:3]:
-        assert [each["revenue"] for each in await items(shop, path, then)] == [2900], path
+    assert [(each["on_hand"], each["reserved"]) for each in await items(shop, "/v1/stock", then)] == [(10, 4)]
+    for path, revenue in zip(FIGURES, ([2900], [2900, 2900], [5800]), strict=False):
+        assert [each["revenue"] for each in await items(shop, path, then)] == revenue, path
     figures = (await asked(shop, "/v1/dashboard", then)).json()
-    assert {status: count for status, count in figures["orders_by_status"].items() if count} == {"confirmed": 1}
+    assert {status: count for status, count in figures["orders_by_status"].items() if count} == {"confirmed": 2}
     assert (figures["revenue_today"], sum(each["orders"] for each in figures["orders_per_minute"])) == (
         [{"amount": 2900, "currency": "EUR"}],
         1,
     )
-    assert [each["order_id"] for each in figures["recent_orders"]] == [str(order_id)]
+    assert [each["order_id"] for each in figures["recent_orders"]] == [str(order_id), str(earlier)]
 
 
 async def test_as_of_now_it_is_what_is_shown_now_over_http_and_grpc(shop: Shop) -> None:
@@ -174,6 +180,11 @@ async def test_who_does_not_wait_is_told_to_ask_again(shop: Shop) -> None:
     answer = await shop.platform.client.get("/v1/orders", params=query, headers=shop.headers())
     assert (answer.status_code, answer.json()["type"]) == (503, "/problems/past-being-computed")
     assert (answer.headers["retry-after"], "0 % is done" in answer.json()["detail"]) == ("1", True)
+    edge = GrpcEdge(shop.platform.grpc, "")
+    over_grpc = await asyncio.to_thread(edge.handle_request, answer.request)
+    edge.close()
+    assert (over_grpc.status_code, over_grpc.json()["type"]) == (503, "/problems/past-being-computed")
+    assert over_grpc.headers["retry-after"] == "1"
     assert len(await items(shop, "/v1/orders", then)) == 1
     at_once = await shop.platform.client.get("/v1/orders", params=query, headers=shop.headers())
     assert at_once.status_code == httpx.codes.OK
