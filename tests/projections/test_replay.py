@@ -108,6 +108,17 @@ async def test_as_of_an_instant_is_the_fold_of_what_had_happened_by_then(
         assert await position_at(connection, at + Story.pace / 2) == stored.position
 
 
+async def test_an_instant_is_found_past_events_that_cannot_be_read(
+    database: str, connection: AsyncConnection[Any]
+) -> None:
+    log = told(*FATES)
+    garbage = [b"{}", b"nothing", b'{"occurred_at": "never"}', b"\xff", b'{"occurred_at": "2026-03-01T00:00:00"}']
+    ruined = [each._replace(state=garbage[at % 5]) if at % 7 < 3 else each for at, each in enumerate(log)]
+    write_log(database, [Stored(*each) for each in ruined])
+    for at in range(3, len(log), 7):
+        assert await position_at(connection, log[at].recorded.occurred_at) == log[at].position
+
+
 async def test_rows_that_began_before_the_stretch_are_left_out(database: str, connection: AsyncConnection[Any]) -> None:
     log = told("delivered", "delivered")
     write_log(database, log)
