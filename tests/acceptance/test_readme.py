@@ -26,6 +26,8 @@ WORN_OUT = "INSERT INTO outbox (message_id, queue, body, attempts) VALUES (%s, %
 PARKED = "SELECT 1 FROM dead_letters WHERE message_id = %s AND status = 'parked'"
 MADE = [line for block in BLOCKS for line in block.splitlines() if line.startswith("make ")]
 TYPED = [block for block in BLOCKS if not block.startswith("make ")]
+TYPED_SECONDS = 400
+"""Some forty commands, each a process of its own beside the other workers of the suite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def demo(tmp_path: Path) -> Iterator[Made]:
     yield from make("make demo", tmp_path, "--orders", "12", "--rate", "20")
 
 
+@pytest.mark.timeout(TYPED_SECONDS + 20)
 def test_every_command_works_in_the_order_of_the_readme(up: Made) -> None:
     script = "set -euo pipefail\n" + "\n".join(TYPED)
     for port, url in (
@@ -85,7 +88,7 @@ def test_every_command_works_in_the_order_of_the_readme(up: Made) -> None:
         env=up.settings,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=TYPED_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
