@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
+from infra.local.ready import Ready
 from schemas.ids import payment_id
 from tests.acceptance.driver import Json, Shop
 from tests.running import command, environment, until
@@ -31,6 +33,12 @@ class CommandLine:
         assert done.returncode == 0, done.stderr
         told: Json = json.loads(done.stdout)
         return told
+
+
+@pytest.fixture(scope="module")
+def shop(ready: Ready, http: httpx.Client) -> Shop:
+    """Without a choice of the way in: the command line has its own."""
+    return Shop(http, ready, ready.tenant_id)
 
 
 @pytest.fixture(scope="module")
