@@ -14,6 +14,7 @@ from infra.settings import Settings
 from infra.signals import Signals
 from infra.tenant_keys import TenantKeys
 from infra.vault import Vault
+from query_api.audit.record import Looks
 from query_api.console.pages import Console
 from query_api.contacts import Contacts
 from query_api.cursors import Cursors
@@ -28,12 +29,18 @@ async def _no_keys() -> bytes:
     return b'{"keys": []}'
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def unconnected() -> FastAPI:
     """Give the app for its document alone: nothing is connected to."""
     pool, signals, cursors = AsyncConnectionPool("", open=False), Signals(""), Cursors(Settings().cursor_secret)
     positions, log = Positions(pool, signals), EventLog(pool)
     notices = Notices(Feed(log, signals), log, pool, positions)
     contacts = Contacts(Vault(pool, signals, TenantKeys(b"")))
-    console = Console(None, "", pool, Redis(), contacts, lambda: datetime.now(UTC))
+    console = Console(None, "", pool, Redis(), contacts, _now)
     auth = Auth(Keys(_no_keys), issuer="", audience="")
-    return build(Reading(pool, positions, cursors), log, Streams(notices, cursors), console, auth).app
+    return build(
+        Reading(pool, positions, cursors), log, Streams(notices, cursors, Looks(pool, _now)), console, auth
+    ).app

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
 
+from infra.auth import Subject
 from query_api.cursors import MAX_CURSOR
 from schemas.base import Instant, ShortText, Sku, Version
 from schemas.views import OrderStatus, PaymentStatus
@@ -104,6 +105,18 @@ class ProcessQuery(Paged):
     """Repeat it to see several."""
     overdue: bool | None = None
     ended: bool | None = None
+
+
+class LookQuery(Paged):
+    subject: Subject | None = Field(default=None, examples=["rita"])
+    """Of the auditor's token."""
+    order_id: UUID | None = None
+    customer_id: UUID | None = None
+    revealed: bool | None = Field(default=None, examples=[True])
+    """Only looks that were, or were not, shown contacts."""
+    since: When | None = None
+    until: When | None = None
+    """Not included."""
 
 
 class HourRange(Fresh):

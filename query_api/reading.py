@@ -46,7 +46,10 @@ class Reading:
 
     async def fresh(self, table: str, asked: Fresh) -> int:
         """Wait until the table holds `min_position`; gives its position. Raises ReadModelBehind."""
-        read_model = FED_BY[table]
+        read_model = FED_BY.get(table)
+        if read_model is None:  # written by this API itself, and never behind
+            await self.known(asked.min_position)
+            return asked.min_position or 0
         if asked.min_position is not None:
             await self._positions.reach(read_model, asked.min_position, within=asked.wait)
         return self._positions.of(read_model)

@@ -80,7 +80,7 @@ class Console:
         listing = orders.orders(self.staff(), OrderQuery(), self.contacts.tenants)
         reading = listing.page(self.pool, None, _RECENT)
         (recent, _), figures = await asyncio.gather(reading, self._figures(self.tenant_id))
-        named = await self.contacts.named(recent)
+        named = await self.contacts.named(recent, self.staff())
         return _page("today.html", 200, tenant_id=self.tenant_id, orders=named, figures=figures, stream=_STREAM)
 
     async def order(self, order_id: UUID) -> Response:
@@ -89,7 +89,7 @@ class Console:
             return _page("missing.html", 404, tenant_id=self.tenant_id)
         told, _ = await orders.timeline(order_id, order.tenant_id).page(self.pool, None, _TIMELINE)
         stream = f"{_STREAM}?order_id={order_id}"
-        order = await self.contacts.shown(order)
+        order = await self.contacts.shown(order, self.staff())
         return _page("order.html", 200, tenant_id=self.tenant_id, order=order, timeline=told, stream=stream)
 
     async def _figures(self, tenant_id: str) -> Dashboard | None:
