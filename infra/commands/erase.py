@@ -93,7 +93,7 @@ def _tell(done: "Certificate", file: Path) -> None:
         places = ", ".join(each.place for each in done.checked if each.readable)
         typer.secho(
             f"Something can still be read in: {places}. Orders from before contacts were sealed hold them in clear for "
-            "ever; parked messages go with `orderflow dlq discard`.",
+            "ever, and so do the reasons of auditors; parked messages go with `orderflow dlq discard`.",
             fg="red",
             err=True,
         )

@@ -136,6 +136,22 @@ def test_a_minted_token_opens_what_its_scopes_allow(shop: Shop, cli: CommandLine
     assert shop.http.get(f"{shop.ready.query_url}/v1/stock", headers=headers).status_code == 403
 
 
+def test_what_auditors_looked_at_is_listed_and_proved(shop: Shop, cli: CommandLine) -> None:
+    token = cli.run("token", "--subject", "rita", "--scope", "audit:read").stdout.strip()
+    order_id = cli.json("order", "place", shop.product())["order_id"]
+    shop.staff.until_status(order_id, "confirmed")
+    assert cli.json("order", "--token", token, "show", order_id)["masked"]
+    table = cli.run("audit", "looks", "--order", order_id, "--masked", "--table").stdout
+    assert "rita" in table
+    proved = cli.json("audit", "verify-looks")
+    assert proved["well"]
+    assert cli.json("audit", "verify-looks", "--held", proved["newest_hash"])["missing"] == []
+    cut_off = cli.run("audit", "verify-looks", "--held", "ab" * 32, "--table")
+    assert (cut_off.returncode, cut_off.stdout.startswith("CUT OFF")) == (1, True)
+    refused = cli.run("audit", "looks", "--since", "yesterday")
+    assert (refused.returncode, "query/since" in refused.stderr) == (3, True)
+
+
 def test_the_doctor_finds_a_running_platform_well(cli: CommandLine) -> None:
     done = cli.run("doctor")
     findings = [json.loads(line) for line in done.stdout.splitlines()]

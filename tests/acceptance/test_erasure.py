@@ -40,10 +40,10 @@ PARKED: Final = (
 WORDS: Final = ("Xylander", "xylander", "Esquecimento", "+351911222333", "ring twice")
 
 
-def erased(ready_file: Path, customer_id: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def erased(ready_file: Path, customer_id: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     asked = command("erase", "customer", customer_id, "--yes", "--ready-file", ready_file)
     return subprocess.run(
-        [*asked, "--certificate", str(folder / "certificate.json")],
+        [*asked, "--certificate", str(folder / "certificate.json"), *options],
         capture_output=True,
         text=True,
         check=False,
@@ -91,6 +91,16 @@ def place(customer: Person, sku: str) -> dict[str, Any]:
     return placed
 
 
+def reveal(shop: Shop, reason: str, **asked: str) -> Person:
+    """Have an auditor look at the orders with a reason, which is kept as it is."""
+    auditor = shop.holder("rita", ("audit:read", "customers:erase"))
+    headers = {b"authorization": f"Bearer {auditor.token}".encode(), b"reveal-reason": reason.encode()}
+    answer = shop.http.get(f"{shop.ready.query_url}/v1/orders", params=asked, headers=headers)
+    assert answer.is_success, answer.text
+    assert answer.json()["items"][0]["customer_name"]
+    return auditor
+
+
 def test_what_can_still_be_read_is_certified_and_said(
     ready: Ready, ready_file: Path, http: httpx.Client, tmp_path: Path
 ) -> None:
@@ -101,15 +111,16 @@ def test_what_can_still_be_read_is_certified_and_said(
     customer, letter = shop.customer("memo"), new_id()
     order_id = customer.post("/v1/orders", body).json()["order_id"]
     detail = customer.until_status(order_id, "cancelled")
+    reveal(shop, f"parcel left at {left}")
     with psycopg.connect(ready.postgres_dsn, autocommit=True) as connection:
         connection.execute(PARKED, (letter, letter, json.dumps({"address": left}, ensure_ascii=False).encode()))
         try:
             done = erased(ready_file, detail["customer_id"], tmp_path)
         finally:
             connection.execute("DELETE FROM dead_letters WHERE dead_letter_id = %s", (letter,))
-    assert (done.returncode, "still be read in: dead_letters." in done.stderr) == (1, True), done.stderr
+    assert (done.returncode, "still be read in: dead_letters, audit_looks." in done.stderr) == (1, True), done.stderr
     certificate = json.loads((tmp_path / "certificate.json").read_text())
-    assert [each["place"] for each in certificate["checked"] if each["readable"]] == ["dead_letters"]
+    assert [each["place"] for each in certificate["checked"] if each["readable"]] == ["dead_letters", "audit_looks"]
 
 
 def test_nothing_of_a_customer_can_be_read_once_they_are_erased(
@@ -128,6 +139,9 @@ def test_nothing_of_a_customer_can_be_read_once_they_are_erased(
     assert (refused.returncode, order_id in refused.stderr) == (1, True), refused.stderr
     customer.post(f"/v1/orders/{order_id}/cancellation", {}).raise_for_status()
     customer.until_status(order_id, "cancelled")
+    auditor = reveal(shop, "complaint 4711", q="xylan")
+    refused = erased(ready_file, customer_id, tmp_path, "--token", auditor.token)
+    assert (refused.returncode, "orders:manage" in refused.stderr) == (1, True), refused.stderr
 
     done = erased(ready_file, customer_id, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
