@@ -78,7 +78,7 @@ class OrderQuery(Paged):
     """Repeat it to see several."""
     customer_id: UUID | None = None
     q: ShortText | None = Field(default=None, examples=["souza sidama"])
-    """Words, or their beginnings, of order id, customer, SKU and product; all of them must be found."""
+    """Words, or their beginnings, of order id, customer, SKU and product; all must be found. Auditors need a reason."""
     placed_from: When | None = Field(default=None, examples=["2026-03-01T00:00:00Z"])
     placed_to: When | None = Field(default=None, examples=["2026-04-01T00:00:00Z"])
     """Not included."""

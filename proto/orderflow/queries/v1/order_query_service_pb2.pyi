@@ -225,7 +225,7 @@ class OrderFilter(_message.Message):
     customer_id: _builtins.str
     """Of this customer."""
     q: _builtins.str
-    """Words, or their beginnings, of order id, customer, SKU and product; all of them must be found."""
+    """Words, or their beginnings, of order id, customer, SKU and product; all must be found. Auditors need a reason."""
     @_builtins.property
     def status(self) -> _containers.RepeatedScalarFieldContainer[_order_pb2.OrderStatus.ValueType]:
         """Any of them."""
