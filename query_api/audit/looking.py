@@ -74,7 +74,7 @@ class _Asked:
         about = (*self.given.values(), *rows)
         return Seen(
             question=self.path.format(**self.given),
-            parameters=told(self.given["asked"]),
+            parameters=_parameters(self.given["asked"]),
             outcome=outcome,
             orders=self._ids("order_id", about),
             customers=self._ids("customer_id", about),
@@ -86,7 +86,7 @@ class _Asked:
         return frozenset(each for each in found if isinstance(each, UUID))
 
 
-def told(asked: BaseModel) -> dict[str, Any]:
+def _parameters(asked: BaseModel) -> dict[str, Any]:
     """Give the parameters that may be recorded: of words, which may be of a name, only how many."""
     given = asked.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_NOT_TOLD)
     if "q" in given:

@@ -15,7 +15,7 @@ class AuditQuestions:
         self.looks = looks
 
     @look("/v1/audit/looks")
-    async def all(self, by: Caller, asked: LookQuery) -> Found[Page[Look]]:
+    async def recorded(self, by: Caller, asked: LookQuery) -> Found[Page[Look]]:
         return await self._reading.page("/v1/audit/looks", by, asked, looks(by.tenant_id, asked))
 
 

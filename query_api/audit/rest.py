@@ -30,6 +30,6 @@ def audit_routes(questions: AuditQuestions, auth: Auth) -> APIRouter:
         Everything that a token with `audit:read` and without `orders:manage` asks is recorded before it is answered,
         and so is what it is refused with 403 or 404; of a stream, its opening and what it tells. This list, too.
         """
-        return answered(request, await questions.all(by, asked))
+        return answered(request, await questions.recorded(by, asked))
 
     return router

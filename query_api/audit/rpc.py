@@ -15,5 +15,5 @@ class AuditQueries(AuditQueryServiceServicer):
         self._questions = questions
 
     async def ListLooks(self, request: pb.ListLooksRequest, _: Context) -> pb.ListLooksResponse:
-        found = await self._questions.all(viewer("operations:read"), asked(LookQuery, request))
+        found = await self._questions.recorded(viewer("operations:read"), asked(LookQuery, request))
         return page(pb.ListLooksResponse, found)

@@ -230,9 +230,10 @@ async def test_of_a_stream_over_grpc_as_well(shop: Shop) -> None:
 
 async def test_a_stream_that_cannot_be_recorded_does_not_begin(shop: Shop) -> None:
     headers = shop.headers("audit:read", subject=AUDITOR)
-    async with nothing_recorded(shop):
-        answer = await shop.platform.client.get("/v1/stream", headers=headers)
-    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/look-not-recorded")
+    async with nothing_recorded(shop), shop.platform.client.stream("GET", "/v1/stream", headers=headers) as answer:
+        assert answer.status_code == 503
+        await answer.aread()
+        assert answer.json()["type"] == "/problems/look-not-recorded"
 
 
 async def test_a_stream_ends_when_it_can_no_longer_be_recorded(shop: Shop) -> None:
