@@ -28,6 +28,11 @@ AUDITOR: Final = "rita"
 REASON: Final = "complaint 4711: parcel never came"
 PERSONAL: Final = ("Ana", "Souza", "example.com", "351910000001", "Flores")
 EDGES: Final = pytest.mark.parametrize("edge", ["rest", "grpc"])
+WAITS_FOR_THE_DISK: Final = """
+CREATE FUNCTION waits_for_the_disk() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN ASSERT current_setting('synchronous_commit') = 'on'; RETURN NEW; END $$;
+CREATE TRIGGER waits_for_the_disk BEFORE INSERT ON audit_looks FOR EACH ROW EXECUTE FUNCTION waits_for_the_disk();
+"""
 Json = dict[str, Any]
 
 
@@ -204,6 +209,16 @@ async def test_looks_are_only_ever_added_to(shop: Shop, change: str) -> None:
     async with shop.platform.runtime.pool.connection() as connection:
         with pytest.raises(psycopg.errors.RaiseException, match="only ever added to"):
             await connection.execute(change.encode())
+
+
+async def test_a_look_is_on_the_disk_before_it_is_answered(shop: Shop) -> None:
+    async with shop.platform.runtime.pool.connection() as connection:
+        assert await (await connection.execute("SHOW synchronous_commit")).fetchone() == ("off",)
+        await connection.execute(WAITS_FOR_THE_DISK)
+        try:
+            assert (await ask(shop, "/v1/products")).status_code == 200
+        finally:
+            await connection.execute("DROP FUNCTION waits_for_the_disk CASCADE")
 
 
 async def test_of_a_stream_its_opening_and_what_it_tells_are_recorded(shop: Shop) -> None:
