@@ -211,6 +211,20 @@ def test_an_outsider_proves_it_with_the_file_inside_and_nothing_else(shop: Shop)
     assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
 
 
+def test_a_file_that_is_not_there_is_told_to_an_outsider_in_a_sentence(shop: Shop) -> None:
+    shop.export(order=ORDER_ID, out="outside")
+    outside, key = shop.home / "outside", shop.key.public
+    for arguments, says in (
+        ((str(outside), "--key", "nowhere"), "'nowhere' is neither a log's public key, ORIGIN+ID+KEY, nor a file"),
+        ((str(outside), "--key", ""), "'' is neither a log's public key"),
+        ((str(outside), "--key", key, "--checkpoint", "/nowhere"), "The checkpoint /nowhere cannot be read."),
+        (("/nowhere", "--key", key), "/nowhere cannot be read as a bundle: No such file or directory."),
+    ):
+        told = verify(outside, *arguments)
+        assert (told.returncode, told.stdout) == (1, "")
+        assert told.stderr.startswith(f"NOT PROVED: {says}")
+
+
 def edited(name: str, old: bytes, new: bytes) -> Callable[[dict[str, bytes]], dict[str, bytes]]:
     """Change a file, and the manifest with it, as somebody does who knows how."""
 
