@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,10 +98,12 @@ def test_every_command_works_in_the_order_of_the_readme(up: Made) -> None:
     assert '"status":"ORDER_STATUS_PLACED"' in done.stdout
 
 
-def test_the_demo_lives_its_orders(demo: Made) -> None:
+def test_the_demo_lives_its_orders_and_tells_how_they_are(demo: Made, http: httpx.Client) -> None:
     told = until(lambda: _last_line(demo.output), 90)
-    assert "refused" not in told
-    assert sum(int(count) for count in re.findall(r"\d+", told)) == 12
+    counted = {status.replace(" ", "_"): int(count) for count, status in re.findall(r"(\d+) ([a-z ]+)", told)}
+    orders = Shop(http, demo.ready, demo.ready.tenant_id).staff.get("/v1/orders", limit=200)["items"]
+    assert counted == Counter(order["status"] for order in orders)
+    assert sum(counted.values()) == 12
 
 
 def test_a_parked_command_is_seen_and_put_back(up: Made, http: httpx.Client) -> None:
