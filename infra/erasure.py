@@ -132,8 +132,8 @@ async def _orders(api: Api, customer_id: UUID) -> list[Json]:
         if (cursor := page["next_cursor"]) is None:
             break
     if still := [row["order_id"] for row in rows if row["status"] not in _ENDED]:
-        more = f" and {len(still) - 1} more" if len(still) > 1 else ""
-        msg = f"Order {still[0]}{more} has not ended. Whoever gets it must be known until then: cancel or complete it."
+        open_ones = f" and {len(still) - 1} more have" if len(still) > 1 else " has"
+        msg = f"Order {still[0]}{open_ones} not ended. Whoever gets it must be known until then: cancel or complete it."
         raise CannotErase(msg)
     return rows
 

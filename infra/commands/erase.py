@@ -86,7 +86,8 @@ def _tell(done: "Certificate", file: Path) -> None:
     for each in done.checked:
         found = f"{each.readable} still readable" if each.readable else "nothing readable"
         typer.secho(f"{each.place}: {each.looked_at} looked at, {found}", fg="red" if each.readable else None)
-    typer.echo(f"Customer {done.customer_id} is forgotten in {len(done.orders)} orders. Certificate: {file}")
+    orders = "1 order" if len(done.orders) == 1 else f"{len(done.orders)} orders"
+    typer.echo(f"Customer {done.customer_id} is forgotten in {orders}. Certificate: {file}")
     if not done.values_searched:
         typer.echo("No value was searched for: there were no contacts that could still be read.")
     if not done.is_complete:

@@ -23,9 +23,10 @@ class CommandLine:
     def __init__(self, folder: Path, ready_file: Path) -> None:
         self._environment = {**environment(folder), "ORDERFLOW_READY_FILE": str(ready_file)}
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        environment = {**self._environment, **settings}
         return subprocess.run(
-            command(*arguments), env=self._environment, capture_output=True, text=True, timeout=SECONDS, check=False
+            command(*arguments), env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
         )
 
     def json(self, *arguments: str) -> Json:
@@ -97,14 +98,21 @@ def test_an_order_that_is_not_there_is_refused_with_its_own_exit_code(cli: Comma
     assert done.stderr.startswith("Refused:")
 
 
-def test_a_wrong_option_is_wrong_usage(cli: CommandLine) -> None:
-    assert cli.run("order", "list", "--limit", "0").returncode == 2
+@pytest.mark.parametrize("words", [("list", "--limit", "0"), ("show", "nonsense"), ("diff", "nonsense")])
+def test_a_wrong_option_is_wrong_usage(cli: CommandLine, words: tuple[str, ...]) -> None:
+    assert cli.run("order", *words).returncode == 2
 
 
-def test_without_a_platform_the_command_says_how_to_start_one(tmp_path: Path) -> None:
-    done = subprocess.run(
-        command("order", "list"), env=environment(tmp_path), capture_output=True, text=True, check=False
-    )
+def test_doctor_knows_the_ports_of_the_running_platform(shop: Shop, cli: CommandLine) -> None:
+    write, query = (at.rpartition(":")[2] for at in (shop.ready.write_grpc, shop.ready.query_grpc))
+    done = cli.run("doctor", ORDERFLOW_WRITE_GRPC_PORT=write, ORDERFLOW_QUERY_GRPC_PORT=query)
+    seen = {found["subject"]: found["seen"] for found in map(json.loads, done.stdout.splitlines())}
+    assert {seen[f"port {port}"] for port in (write, query)} == {"used by the running platform"}
+
+
+@pytest.mark.parametrize("words", [("order", "list"), ("token",), ("events", "tail")])
+def test_without_a_platform_the_command_says_how_to_start_one(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = subprocess.run(command(*words), env=environment(tmp_path), capture_output=True, text=True, check=False)
     assert done.returncode == 4
     assert "orderflow up" in done.stderr
 
