@@ -25,8 +25,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError:
+    sys.exit("This needs the package `cryptography`: python -m pip install cryptography")
 
 FORMAT: Final = "orderflow-evidence-v1"
 ED25519: Final = b"\x01"
