@@ -125,7 +125,7 @@ def export(  # noqa: PLR0913  # one parameter an option
     """Write an evidence bundle: events, their schemas, and proofs that they are in the log as it was signed.
 
     Whoever gets it checks it with the verify_bundle.py in it, and with a public key that they have had before.
-    Personal data are in it.
+    What is personal is in it as it is stored, sealed.
     """
     from infra.commands.audit_export import Order, carry_out
     from infra.commands.audit_place import place_of
