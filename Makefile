@@ -10,8 +10,9 @@ ARGS ?=
 PACKAGES := schemas domain write_api projections query_api process_managers infra
 
 # uv installs the locked wheels several times faster than pip; where it cannot, pip does the same from the same hashes.
+# It trusts whom the system trusts, or it could not behind a proxy that looks into TLS.
 define install
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement $(1) 2>$(VENV)/uv.log \
+	$(BIN)/uv pip install --system-certs --quiet --python $(BIN)/python --require-hashes --requirement $(1) 2>$(VENV)/uv.log \
 		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(1)
 endef
 
@@ -75,7 +76,7 @@ contracts: proto ## Write every contract and the catalogue anew from the code
 .PHONY: lock
 lock: venv ## Resolve the *.in files into hashed locks; ARGS="--upgrade" takes newer versions
 	@for name in requirements-uv requirements requirements-dev; do \
-		$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header $(ARGS) \
+		$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header $(ARGS) \
 			--output-file $$name.lock $$name.in; \
 	done
 	@! grep -nE '://|--index-url|--find-links' requirements*.lock || { echo "A lock names a package host." >&2; exit 1; }

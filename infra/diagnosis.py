@@ -87,7 +87,8 @@ def _ports(settings: Settings, ready: Ready | None) -> Iterator[Finding]:
     ours: set[int | None] = set()
     if ready:
         urls = (ready.write_url, ready.query_url, ready.mail_url, ready.acquirer_url)
-        ours = {ready.smtp_port, *(httpx.URL(url).port for url in urls)}
+        rpc = (ready.write_grpc, ready.query_grpc)
+        ours = {ready.smtp_port, *(httpx.URL(url).port for url in urls), *(int(at.rpartition(":")[2]) for at in rpc)}
     for name, usual in USUAL.items():
         port = int(getattr(settings, name)) if name in settings.model_fields_set else usual
         subject = f"port {port}"

@@ -29,6 +29,7 @@ _LOOKED_THROUGH: Final[tuple[LiteralString, ...]] = (
     "order_timeline",
     "idempotency_records",
     "dead_letters",
+    "audit_looks",
     "outbox",
     "processes",
 )
@@ -96,7 +97,7 @@ async def erase(  # noqa: PLR0913  # by name
     tenant_id = str(jwt.decode(api.token, options={"verify_signature": False})["tenant"])
     rows = await _orders(api, customer_id)
     order_ids = tuple(UUID(row["order_id"]) for row in rows)
-    contacts = [(await api.get(f"/v1/orders/{order_id}"))["contact"] for order_id in order_ids]
+    contacts = [_contact(await api.get(f"/v1/orders/{order_id}")) for order_id in order_ids]
     position = await _tell(api, order_ids)
     keys = await destroy(pool, tenant_id, customer_id)
     await _forget(pool, order_ids)
@@ -132,10 +133,18 @@ async def _orders(api: Api, customer_id: UUID) -> list[Json]:
         if (cursor := page["next_cursor"]) is None:
             break
     if still := [row["order_id"] for row in rows if row["status"] not in _ENDED]:
-        more = f" and {len(still) - 1} more" if len(still) > 1 else ""
-        msg = f"Order {still[0]}{more} has not ended. Whoever gets it must be known until then: cancel or complete it."
+        open_ones = f" and {len(still) - 1} more have" if len(still) > 1 else " has"
+        msg = f"Order {still[0]}{open_ones} not ended. Whoever gets it must be known until then: cancel or complete it."
         raise CannotErase(msg)
     return rows
+
+
+def _contact(order: Json) -> dict[str, str | None] | None:
+    """Give what must not be readable afterwards; raises CannotErase when the caller is not shown it."""
+    if order["masked"]:
+        raise CannotErase("An auditor's token is shown no contacts to look for. Use one with orders:manage.")
+    contact: dict[str, str | None] | None = order["contact"]
+    return contact
 
 
 async def _tell(api: Api, order_ids: Iterable[UUID]) -> int:

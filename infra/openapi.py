@@ -25,6 +25,7 @@ PARAMETERS: Final[Mapping[str, Any]] = {
     "phase": ["awaiting_stock"],
     "overdue": True,
     "ended": False,
+    "Reveal-Reason": "complaint 4711: parcel never came",
     "If-None-Match": '"5d41402abc4b2a76b9719d911017c592"',
     "last-event-id": "8fV3rKq0Zc1mQw",
     "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",

@@ -23,6 +23,7 @@ _SAID: Final = {
     "missing": "is required",
     "extra_forbidden": "is not known here",
     "json_invalid": "must be JSON",
+    "uuid_parsing": "must be a UUID",
 }
 _KINDS: Final = {
     400: ("bad-request", "The request cannot be read."),
@@ -164,7 +165,15 @@ def invalid_body(invalid: ValidationError) -> Problem:
 
 
 def _of_errors(errors: Sequence[Mapping[str, Any]]) -> Problem:
-    return Problem(422, errors=[_place_and_reason(error) for error in errors[:MAX_ERRORS]])
+    told = [error for error in errors if not _is_echo(error, errors)]
+    return Problem(422, errors=[_place_and_reason(error) for error in told[:MAX_ERRORS]])
+
+
+def _is_echo(error: Mapping[str, Any], errors: Sequence[Mapping[str, Any]]) -> bool:
+    """A list is called too short when it lacks only what is wrong in it, which is told anyway."""
+    place = error["loc"]
+    inside = (other["loc"] for other in errors if len(other["loc"]) > len(place))
+    return error["type"] == "too_short" and any(loc[: len(place)] == place for loc in inside)
 
 
 def _place_and_reason(error: Mapping[str, Any]) -> tuple[str, str]:

@@ -71,7 +71,8 @@ class LiveFigures:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 told = await self._tell([], Target(position=position))
             if told[0] == _LOST:
-                _log.warning("the live figures are lost and are counted anew")
+                if position:
+                    _log.warning("the live figures are lost and are counted anew")
                 await self.rebuild()
             elif told[0] == _OLDER:
                 await self._replay(*told[1:])

@@ -16,7 +16,7 @@ def answered(request: Request, found: Found[BaseModel]) -> Response:
     headers = {
         "etag": tag,
         "cache-control": "private, no-cache",
-        "vary": "authorization",
+        "vary": "authorization, reveal-reason",
         "x-position": str(found.position),
     }
     if isinstance(found.body, Page) and found.body.next_cursor:

@@ -7,13 +7,15 @@ from fastapi import FastAPI
 
 from infra.openapi import finish
 from infra.problems import Problem
+from query_api.audit.record import LookNotRecorded
+from query_api.audit.viewers import FEWEST, MOST
 from query_api.cursors import CursorRefused
 from query_api.examples import answers
 from query_api.history.states import NotYetBegun, VersionNotReached
 from query_api.live import FiguresAway
 from query_api.pasts import PastBeingComputed, PastNotComputed
 from query_api.positions import PositionUnknown, ReadModelBehind
-from query_api.refusals import NOT_FOUND, PROBLEMS, TOO_MANY_STREAMS
+from query_api.refusals import NOT_FOUND, PROBLEMS, REASON_MALFORMED, REASON_NEEDED, TOO_MANY_STREAMS
 
 _HEADERS: Final = {
     "ETag": {"description": "Strong validator of exactly these bytes.", "schema": {"type": "string"}},
@@ -67,6 +69,16 @@ READS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+_REVEAL_REASON: Final = {
+    "name": "Reveal-Reason",
+    "in": "header",
+    "required": False,
+    "description": (
+        "Opens the contacts of this one answer to an auditor (`audit:read`), and is recorded with the look: "
+        "give a case, not a name. From anybody else it changes nothing."
+    ),
+    "schema": {"type": "string", "minLength": FEWEST, "maxLength": MOST},
+}
 _ANYTHING: Final = ("order", "payment", "product", "stock")
 _ABOUT: Final = {
     "get_order": ("order",),
@@ -83,6 +95,8 @@ _A_POINT: Final = (PROBLEMS[VersionNotReached], PROBLEMS[NotYetBegun])
 _THEN: Final = (PROBLEMS[NotYetBegun], PROBLEMS[PastBeingComputed], PROBLEMS[PastNotComputed])
 _BY_PARAMETER: Final = {
     "cursor": (PROBLEMS[CursorRefused],),
+    "q": (Problem(403, *REASON_NEEDED),),
+    "Reveal-Reason": (Problem(400, *REASON_MALFORMED), PROBLEMS[LookNotRecorded]),
     "min_position": (PROBLEMS[PositionUnknown], PROBLEMS[ReadModelBehind]),
 }
 """What only an operation with this parameter can answer."""
@@ -100,6 +114,7 @@ _TAGS: Final = {
     "sales": "Confirmed sales by hour, day and product.",
     "history": "What anything was at an earlier point, and what changed since.",
     "operations": "What staff watch.",
+    "audit": "What auditors have looked at.",
     "stream": "Changes as they happen.",
     "health": "For whoever watches the process.",
 }
@@ -112,6 +127,7 @@ def describe(app: FastAPI) -> None:
         if path.startswith("/v1/"):
             for operation in methods.values():
                 operation["security"] = [{"token": []}]
+                operation.setdefault("parameters", []).append(_REVEAL_REASON)
                 if "304" in operation["responses"]:
                     operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
     finish(document, examples=answers(), problems=_problems, tags=_TAGS)

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from infra.openapi import HEALTH
+from query_api.audit.examples import LOOK
 from query_api.history.examples import PAST, STORY
 from query_api.history.story_parts import Timeline
 from query_api.notices import Change
@@ -104,6 +105,7 @@ _ROWS: Final[tuple[Row, ...]] = (
         ended_at=None,
         overdue=False,
     ),
+    LOOK,
 )
 _WHOLE: Final[tuple[BaseModel, ...]] = (
     OrderDetail(

@@ -19,6 +19,9 @@ from infra.runtime import Runtime
 from infra.stopping import stop
 from infra.tenant_keys import TenantKeys
 from infra.vault import Vault
+from query_api.audit.questions import AuditQuestions
+from query_api.audit.record import Looks
+from query_api.audit.rest import audit_routes
 from query_api.console.pages import Console, console_routes
 from query_api.contacts import Contacts
 from query_api.cursors import Cursors
@@ -46,9 +49,11 @@ class QueryApi:
 
 def build(reading: Reading, log: EventLog, streams: Streams, console: Console, auth: Auth) -> QueryApi:
     """Give what serves HTTP and gRPC; starts and connects nothing."""
-    about_orders = OrderQuestions(reading, console.contacts)
-    about_shop = ShopQuestions(reading, console.redis, console.now)
-    about_the_past = PastQuestions(reading, log)
+    looks = Looks(reading.pool, console.now)
+    about_orders = OrderQuestions(reading, console.contacts, looks)
+    about_shop = ShopQuestions(reading, console.redis, console.now, looks)
+    about_the_past = PastQuestions(reading, log, looks)
+    about_looks = AuditQuestions(reading, looks)
     app = FastAPI(
         title="OrderFlow query API",
         version="1",
@@ -62,6 +67,7 @@ def build(reading: Reading, log: EventLog, streams: Streams, console: Console, a
     app.include_router(catalogue_routes(about_shop, auth))
     app.include_router(figure_routes(about_shop, auth))
     app.include_router(past_routes(about_the_past, auth))
+    app.include_router(audit_routes(about_looks, auth))
     app.include_router(stream_routes(streams, auth))
     app.include_router(console_routes(console, streams))
     app.include_router(reference_routes())
@@ -69,7 +75,8 @@ def build(reading: Reading, log: EventLog, streams: Streams, console: Console, a
     install_refusals(app)
     describe(app)
     ready = partial(readable, reading.pool)
-    return QueryApi(app, services(about_orders, about_shop, about_the_past, streams, auth=auth, ready=ready))
+    rpc = services(about_orders, about_shop, about_the_past, about_looks, streams, auth=auth, ready=ready)
+    return QueryApi(app, rpc)
 
 
 @asynccontextmanager
@@ -82,7 +89,7 @@ async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
     contacts = Contacts(Vault(pool, runtime.signals, TenantKeys.of_settings(settings)))
     console = Console(settings.console_tenant, settings.host, pool, runtime.redis, contacts, _now)
     pasts = Pasts(pool, Replays(settings))
-    reading, streams = Reading(pool, positions, cursors, pasts), Streams(notices, cursors)
+    reading, streams = Reading(pool, positions, cursors, pasts), Streams(notices, cursors, Looks(pool, _now))
     api = build(reading, runtime.log, streams, console, Auth.of_settings(settings))
     background = [
         runtime.tasks.create_task(positions.watch(), name="query_api:positions"),

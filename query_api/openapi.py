@@ -15,6 +15,7 @@ from infra.settings import Settings
 from infra.signals import Signals
 from infra.tenant_keys import TenantKeys
 from infra.vault import Vault
+from query_api.audit.record import Looks
 from query_api.console.pages import Console
 from query_api.contacts import Contacts
 from query_api.cursors import Cursors
@@ -30,6 +31,10 @@ async def _no_keys() -> bytes:
     return b'{"keys": []}'
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def unconnected() -> FastAPI:
     """Give the app for its document alone: nothing is connected to."""
     pool, signals, cursors = AsyncConnectionPool("", open=False), Signals(""), Cursors(Settings().cursor_secret)
@@ -37,6 +42,6 @@ def unconnected() -> FastAPI:
     notices = Notices(Feed(log, signals), log, pool, positions)
     contacts = Contacts(Vault(pool, signals, TenantKeys(b"")))
     reading = Reading(pool, positions, cursors, Pasts(pool, Replays(Settings())))
-    console = Console(None, "", pool, Redis(), contacts, lambda: datetime.now(UTC))
+    console = Console(None, "", pool, Redis(), contacts, _now)
     auth = Auth(Keys(_no_keys), issuer="", audience="")
-    return build(reading, log, Streams(notices, cursors), console, auth).app
+    return build(reading, log, Streams(notices, cursors, Looks(pool, _now)), console, auth).app

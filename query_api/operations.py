@@ -9,6 +9,7 @@ from starlette.responses import Response
 from infra.auth import Auth, Caller
 from query_api import sales
 from query_api.answers import answered
+from query_api.audit.viewers import viewing
 from query_api.description import MISSING, READS, THEN
 from query_api.parameters import (
     AsOf,
@@ -31,9 +32,9 @@ _Sku = Annotated[Sku, Path(examples=["ETH-YIRG-250"])]
 def catalogue_routes(questions: ShopQuestions, auth: Auth) -> APIRouter:
     """Routes of products, for everybody with a token, and of stock and processes, for staff."""
     router = APIRouter(prefix="/v1", responses=READS)
-    anybody = Depends(auth.of_request)
-    stockroom = Depends(auth.having("operations:read", "stock:manage"))
-    staff = Depends(auth.having("operations:read"))
+    anybody = Depends(viewing(auth))
+    stockroom = Depends(viewing(auth, "operations:read", "stock:manage"))
+    staff = Depends(viewing(auth, "operations:read"))
 
     @router.get("/products", response_model=Page[ProductView], tags=["catalogue"], responses=THEN)
     async def list_products(
@@ -76,7 +77,7 @@ def catalogue_routes(questions: ShopQuestions, auth: Auth) -> APIRouter:
 def figure_routes(questions: ShopQuestions, auth: Auth) -> APIRouter:
     """Routes of sales figures and of the live figures, for staff."""
     router = APIRouter(prefix="/v1", responses=READS)
-    staff = Depends(auth.having("operations:read"))
+    staff = Depends(viewing(auth, "operations:read"))
 
     @router.get("/sales/hourly", response_model=sales.Hourly, tags=["sales"], responses=THEN)
     async def get_hourly_sales(

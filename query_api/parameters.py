@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from infra.auth import Subject
 from query_api.cursors import MAX_CURSOR
 from schemas.base import Instant, ShortText, Sku, Version
 from schemas.views import OrderStatus, PaymentStatus
@@ -109,7 +110,7 @@ class OrderQuery(Paged, AsOf):
     """Repeat it to see several."""
     customer_id: UUID | None = None
     q: ShortText | None = Field(default=None, examples=["souza sidama"])
-    """Words, or their beginnings, of order id, customer, SKU and product; all of them must be found."""
+    """Words, or their beginnings, of order id, customer, SKU and product; all must be found. Auditors need a reason."""
     placed_from: When | None = Field(default=None, examples=["2026-03-01T00:00:00Z"])
     placed_to: When | None = Field(default=None, examples=["2026-04-01T00:00:00Z"])
     """Not included."""
@@ -136,6 +137,18 @@ class ProcessQuery(Paged):
     """Repeat it to see several."""
     overdue: bool | None = None
     ended: bool | None = None
+
+
+class LookQuery(Paged):
+    subject: Subject | None = Field(default=None, examples=["rita"])
+    """Of the auditor's token."""
+    order_id: UUID | None = None
+    customer_id: UUID | None = None
+    revealed: bool | None = Field(default=None, examples=[True])
+    """Only looks that were, or were not, shown contacts."""
+    since: When | None = None
+    until: When | None = None
+    """Not included."""
 
 
 class HourRange(AsOf):

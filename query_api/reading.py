@@ -19,7 +19,7 @@ from query_api.positions import Positions
 from query_api.refusals import NOT_FOUND
 from schemas.views import FED_BY, Row
 
-SEE_THE_PAST: Final[tuple[Scope, ...]] = ("orders:manage", "operations:read", "stock:manage")
+SEE_THE_PAST: Final[tuple[Scope, ...]] = ("orders:manage", "operations:read", "stock:manage", "audit:read")
 """One of these is needed, besides what the question needs now: a past is computed for a tenant as a whole."""
 T = TypeVar("T", bound=Row)
 B_co = TypeVar("B_co", bound=BaseModel, covariant=True)
@@ -78,7 +78,10 @@ class Reading:
 
     async def fresh(self, table: str, asked: Fresh) -> int:
         """Wait until the table holds `min_position`; gives its position. Raises ReadModelBehind."""
-        read_model = FED_BY[table]
+        read_model = FED_BY.get(table)
+        if read_model is None:  # written by this API itself, and never behind
+            await self.known(asked.min_position)
+            return asked.min_position or 0
         if asked.min_position is not None:
             await self._positions.reach(read_model, asked.min_position, within=asked.wait)
         return self._positions.of(read_model)

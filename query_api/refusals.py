@@ -8,6 +8,7 @@ from grpc import StatusCode
 from psycopg_pool import PoolTimeout
 
 from infra.problems import Problem, answer_refusals, install_problems
+from query_api.audit.record import LookNotRecorded
 from query_api.cursors import CursorRefused
 from query_api.history.states import NotYetBegun, VersionNotReached
 from query_api.live import FiguresAway
@@ -16,6 +17,14 @@ from query_api.positions import PositionUnknown, ReadModelBehind
 
 TOO_MANY_STREAMS: Final = ("too-many-streams", "Too many streams are open.")
 NOT_FOUND: Final = "There is nothing here that this token may see."
+REASON_MALFORMED: Final = (
+    "reveal-reason-malformed",
+    "Reveal-Reason must be 10 to 500 printable characters, given once.",
+)
+REASON_NEEDED: Final = (
+    "reveal-reason-needed",
+    "Words could tell who ordered, so an auditor searches for them with a Reveal-Reason only.",
+)
 _AGAIN: Final = {"retry-after": "1"}
 _AWAY: Final = Problem(503, headers=_AGAIN)
 PROBLEMS: Final[dict[type[Exception], Problem]] = {
@@ -43,6 +52,9 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
         "past-not-computed",
         "What was at this instant could not be computed; the log of this process says why.",
         headers={"retry-after": "30"},
+    ),
+    LookNotRecorded: Problem(
+        503, "look-not-recorded", "This look cannot be recorded, so nothing is shown. Try again soon.", headers=_AGAIN
     ),
     psycopg.OperationalError: _AWAY,
     PoolTimeout: _AWAY,

@@ -1,4 +1,4 @@
-"""What can be asked about orders and customers. A customer sees the own orders; `orders:manage` sees the tenant's."""
+"""What can be asked about orders and customers. A customer sees the own orders; staff and auditors see the tenant's."""
 
 from typing import Annotated
 from uuid import UUID
@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from infra.auth import Auth, Caller
 from query_api.answers import answered
+from query_api.audit.viewers import viewing
 from query_api.description import MISSING, READS, THEN
 from query_api.history.story_parts import Timeline
 from query_api.parameters import Fresh, OrderQuery, TimelineQuery
@@ -20,7 +21,7 @@ from schemas.views import CustomerHistory, OrderDetail, OrderSummary
 def order_routes(questions: OrderQuestions, auth: Auth) -> APIRouter:
     """Routes of orders and customers."""
     router = APIRouter(prefix="/v1", responses=READS)
-    reading = Depends(auth.having("orders:read", "orders:manage"))
+    reading = Depends(viewing(auth, "orders:read", "orders:manage"))
 
     @router.get("/orders", response_model=Page[OrderSummary], tags=["orders"], responses=THEN)
     async def list_orders(

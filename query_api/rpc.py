@@ -5,10 +5,12 @@ from contextlib import aclosing, asynccontextmanager
 from uuid import UUID
 
 from grpc.aio import Server
+from orderflow.queries.v1 import audit_query_service_pb2 as audit_pb
 from orderflow.queries.v1 import catalogue_query_service_pb2 as catalogue_pb
 from orderflow.queries.v1 import history_query_service_pb2 as history_pb
 from orderflow.queries.v1 import operations_query_service_pb2 as operations_pb
 from orderflow.queries.v1 import order_query_service_pb2 as order_pb
+from orderflow.queries.v1.audit_query_service_pb2_grpc import add_AuditQueryServiceServicer_to_server
 from orderflow.queries.v1.catalogue_query_service_pb2_grpc import (
     CatalogueQueryServiceServicer,
     add_CatalogueQueryServiceServicer_to_server,
@@ -24,10 +26,12 @@ from orderflow.queries.v1.order_query_service_pb2_grpc import (
 )
 
 from infra.auth import Auth, Caller
-from infra.rpc.calls import caller
 from infra.rpc.refusing import Context
 from infra.rpc.server import Ready, Services
 from infra.rpc.values import filled
+from query_api.audit.questions import AuditQuestions
+from query_api.audit.rpc import AuditQueries
+from query_api.audit.viewers import viewer
 from query_api.history.questions import PastQuestions
 from query_api.history.rpc import HistoryQueries
 from query_api.parameters import (
@@ -52,6 +56,7 @@ def services(  # noqa: PLR0913  # everything that is served
     about_orders: OrderQuestions,
     about_shop: ShopQuestions,
     about_the_past: PastQuestions,
+    about_looks: AuditQuestions,
     streams: Streams,
     *,
     auth: Auth,
@@ -64,8 +69,15 @@ def services(  # noqa: PLR0913  # everything that is served
         add_CatalogueQueryServiceServicer_to_server(CatalogueQueries(about_shop), server)
         add_OperationsQueryServiceServicer_to_server(OperationsQueries(about_shop), server)
         add_HistoryQueryServiceServicer_to_server(HistoryQueries(about_the_past), server)
+        add_AuditQueryServiceServicer_to_server(AuditQueries(about_looks), server)
 
-    contracts = (order_pb.DESCRIPTOR, catalogue_pb.DESCRIPTOR, operations_pb.DESCRIPTOR, history_pb.DESCRIPTOR)
+    contracts = (
+        order_pb.DESCRIPTOR,
+        catalogue_pb.DESCRIPTOR,
+        operations_pb.DESCRIPTOR,
+        history_pb.DESCRIPTOR,
+        audit_pb.DESCRIPTOR,
+    )
     names = tuple(service.full_name for file in contracts for service in file.services_by_name.values())
     return Services(add, names, auth, problem_of, ready)
 
@@ -108,6 +120,7 @@ class OrderQueries(OrderQueryServiceServicer):
         after = request.after_position if request.HasField("after_position") else None
         await self._questions.known(after)
         listener = Listener(by, UUID(request.order_id) if request.order_id else None)
+        await self._streams.looked(listener)
         async with asynccontextmanager(self._streams.admit)(), aclosing(self._streams.told(listener, after)) as told:
             async for each in told:
                 event: object = {} if each.notice is None else each.notice.change
@@ -121,12 +134,12 @@ class CatalogueQueries(CatalogueQueryServiceServicer):
     async def ListProducts(
         self, request: catalogue_pb.ListProductsRequest, _: Context
     ) -> catalogue_pb.ListProductsResponse:
-        found = await self._questions.products(caller(), asked(ProductQuery, request))
+        found = await self._questions.products(viewer(), asked(ProductQuery, request))
         return page(catalogue_pb.ListProductsResponse, found)
 
     async def GetProduct(self, request: catalogue_pb.GetProductRequest, _: Context) -> catalogue_pb.GetProductResponse:
         question = asked(Fresh, request, "sku")
-        found = await self._questions.product(caller(), request.sku, question)
+        found = await self._questions.product(viewer(), request.sku, question)
         return one(catalogue_pb.GetProductResponse, "product", found)
 
     async def ListStock(self, request: catalogue_pb.ListStockRequest, _: Context) -> catalogue_pb.ListStockResponse:
@@ -175,12 +188,12 @@ class OperationsQueries(OperationsQueryServiceServicer):
 
 
 def _reader() -> Caller:
-    return caller("orders:read", "orders:manage")
+    return viewer("orders:read", "orders:manage")
 
 
 def _stockroom() -> Caller:
-    return caller("operations:read", "stock:manage")
+    return viewer("operations:read", "stock:manage")
 
 
 def _staff() -> Caller:
-    return caller("operations:read")
+    return viewer("operations:read")

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
@@ -15,6 +15,8 @@ from psycopg_pool import PoolTimeout
 
 from infra.auth import Auth, Caller
 from infra.problems import Problem
+from query_api.audit.record import LookNotRecorded, Looks, Seen
+from query_api.audit.viewers import viewing
 from query_api.cursors import MAX_CURSOR, CursorRefused, Cursors, Place
 from query_api.description import REFUSED
 from query_api.notices import Change, Notice, Notices
@@ -68,9 +70,10 @@ class Told:
 class Streams:
     """Bounded in number and in memory: a stream holds one notice, and reads the next when its reader has taken it."""
 
-    def __init__(self, notices: Notices, cursors: Cursors) -> None:
+    def __init__(self, notices: Notices, cursors: Cursors, looks: Looks) -> None:
         self._notices = notices
         self._cursors = cursors
+        self._looks = looks
         self.open = 0
 
     async def admit(self) -> AsyncIterator[None]:
@@ -82,6 +85,13 @@ class Streams:
             yield
         finally:
             self.open -= 1
+
+    async def looked(self, listener: Listener, heard: Sequence[Notice] = ()) -> None:
+        """Record what an auditor is about to hear; nothing heard, that the stream begins. Raises LookNotRecorded."""
+        if listener.by.audits:
+            asked = {} if listener.order_id is None else {"order_id": str(listener.order_id)}
+            about = {notice.order_id for notice in heard} or {each for each in (listener.order_id,) if each}
+            await self._looks.record(listener.by, Seen("/v1/stream", asked, orders=frozenset(about)))
 
     async def events(self, listener: Listener, last_event_id: str | None) -> AsyncGenerator[ServerSentEvent, None]:
         """Tell what the listener may hear, from after `last_event_id` on, as server-sent events."""
@@ -98,8 +108,8 @@ class Streams:
     async def told(self, listener: Listener, after: int | None = None) -> AsyncGenerator[Told, None]:
         """Tell what the listener may hear, from after a position or from now on.
 
-        At least once each and in commit order. Ends after MAX_SECONDS, and when the log cannot be read: a client comes
-        back and resumes.
+        At least once each and in commit order. Ends after MAX_SECONDS, and when the log cannot be read or an auditor's
+        look not be recorded: a client comes back and resumes.
         """
         now = asyncio.get_running_loop().time
         told_at = now()
@@ -111,9 +121,11 @@ class Streams:
                 yield Told("reset", after)
             try:
                 found, after = await self._notices.read(after=after, wait=_QUIET_SECONDS)
-            except (psycopg.OperationalError, PoolTimeout):
+                if heard := list(filter(listener.hears, found)):
+                    await self.looked(listener, heard)
+            except (psycopg.OperationalError, PoolTimeout, LookNotRecorded):
                 return
-            for notice in filter(listener.hears, found):
+            for notice in heard:
                 told_at = now()
                 yield Told("change", notice.position, notice)
             if now() - told_at >= _QUIET_SECONDS:
@@ -144,13 +156,19 @@ class Streams:
 def stream_routes(streams: Streams, auth: Auth) -> APIRouter:
     """The route of the stream."""
     router = APIRouter(prefix="/v1", responses=REFUSED, tags=["stream"])
-    reading = Depends(auth.having("orders:read", "orders:manage"))
+    reading = Depends(viewing(auth, "orders:read", "orders:manage"))
+
+    async def beginning(
+        by: Annotated[Caller, reading],
+        order_id: Annotated[UUID | None, Query(description="Only this order.")] = None,
+    ) -> Listener:
+        listener = Listener(by, order_id)
+        await streams.looked(listener)
+        return listener
 
     @router.get("/stream", response_class=EventSourceResponse, dependencies=[Depends(streams.admit)])
     async def listen(
-        by: Annotated[Caller, reading],
-        order_id: Annotated[UUID | None, Query(description="Only this order.")] = None,
-        last_event_id: LastEventId = None,
+        listener: Annotated[Listener, Depends(beginning)], last_event_id: LastEventId = None
     ) -> AsyncIterator[Change]:
         """Tell of changes to the orders that the caller sees, once the order list shows them.
 
@@ -158,7 +176,7 @@ def stream_routes(streams: Streams, auth: Auth) -> APIRouter:
         At least once, in commit order. A connection ends after 15 minutes or when its reader is too slow; resume it
         with `Last-Event-ID`.
         """
-        async with aclosing(streams.events(Listener(by, order_id), last_event_id)) as events:
+        async with aclosing(streams.events(listener, last_event_id)) as events:
             async for event in events:
                 yield event  # type: ignore[misc]  # FastAPI documents the data, and sends the event around it
 

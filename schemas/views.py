@@ -109,14 +109,16 @@ class Revenue(Row):
 class OrderSummary(Projected):
     """`order_summaries`: one line of the order list. Shows the customer's name."""
 
-    opened = frozenset({"customer_name"})
+    opened = frozenset({"customer_name", "masked"})
 
     order_id: UUID
     customer_id: UUID
     sealed: SkipJsonSchema[Sealed | None] = Field(default=None, exclude=True)
     """The contact."""
     customer_name: str = ""
-    """Empty once the customer has been erased."""
+    """Empty once the customer has been erased, and where `masked`."""
+    masked: bool = False
+    """There is a contact that an auditor is not shown without a `Reveal-Reason`."""
     status: OrderStatus
     cancel_reason: CancelReason | None = None
     payment_status: PaymentStatus
@@ -196,13 +198,15 @@ class PaymentDetail(Row):
 class OrderDetail(Projected):
     """`order_details`: everything about one order, the contact included."""
 
-    opened = frozenset({"contact"})
+    opened = frozenset({"contact", "masked"})
 
     order_id: UUID
     customer_id: UUID
     sealed: SkipJsonSchema[Sealed | None] = Field(default=None, exclude=True)
     contact: Contact | None = None
-    """Empty once the customer has been erased."""
+    """Empty once the customer has been erased, and where `masked`."""
+    masked: bool = False
+    """There is a contact that an auditor is not shown without a `Reveal-Reason`."""
     locale: Locale
     status: OrderStatus
     cancel_reason: CancelReason | None = None

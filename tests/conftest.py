@@ -19,7 +19,7 @@ from infra.local.servers import LocalServers
 from infra.migrate import migrate
 from tests.sharing import Sharing
 
-settings.register_profile("dev", deadline=None, print_blob=True)
+settings.register_profile("dev", deadline=None, print_blob=True, max_examples=40)
 settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 

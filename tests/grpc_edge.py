@@ -22,7 +22,7 @@ from tests.grpc_methods import METHODS, Method
 
 Json = dict[str, Any]
 
-METADATA: Final = ("authorization", "idempotency-key", "if-match", "traceparent", "x-request-id")
+METADATA: Final = ("authorization", "idempotency-key", "if-match", "traceparent", "x-request-id", "reveal-reason")
 _GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "filter": ("status", "payment_status", "customer_id", "q", "placed_from", "placed_to"),
     "paging": ("limit", "cursor"),

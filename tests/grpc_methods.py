@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from orderflow.commands.v1 import catalogue_command_service_pb2, order_command_service_pb2
 from orderflow.queries.v1 import (
+    audit_query_service_pb2,
     catalogue_query_service_pb2,
     history_query_service_pb2,
     operations_query_service_pb2,
@@ -24,6 +25,7 @@ SERVICES: Final = {
         catalogue_query_service_pb2,
         operations_query_service_pb2,
         history_query_service_pb2,
+        audit_query_service_pb2,
     )
     for service in contract.DESCRIPTOR.services_by_name.values()
 }
@@ -65,6 +67,7 @@ _SEEN: Final = "OrderQueryService"
 _SHELF: Final = "CatalogueQueryService"
 _FIGURES: Final = "OperationsQueryService"
 _PAST: Final = "HistoryQueryService"
+_LOOKS: Final = "AuditQueryService"
 METHODS: Final = (
     Method("POST", "/v1/orders", _ORDERS, "PlaceOrder", 201),
     Method("POST", "/v1/orders/{order_id}/cancellation", _ORDERS, "CancelOrder"),
@@ -93,5 +96,6 @@ METHODS: Final = (
     Method("GET", "/v1/dashboard", _FIGURES, "GetDashboard"),
     Method("GET", "/v1/{kind}/{key}/state", _PAST, "GetState", inner="past"),
     Method("GET", "/v1/{kind}/{key}/diff", _PAST, "GetDiff", inner="difference"),
+    Method("GET", "/v1/audit/looks", _LOOKS, "ListLooks"),
 )
 """One for each route of both APIs but the stream."""

@@ -25,8 +25,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError:
+    sys.exit("This needs the package `cryptography`: python -m pip install cryptography")
 
 FORMAT: Final = "orderflow-evidence-v1"
 ED25519: Final = b"\x01"
@@ -101,8 +104,23 @@ def read_key(text: str) -> tuple[str, bytes, bytes]:
 
 
 def key_of(text: str) -> str:
-    """Give a key that stands there itself or in a file. Raises OSError, UnicodeDecodeError."""
-    return text if text.count("+") > 1 else Path(text).read_text()
+    """Give a key that stands there itself or in a file; raises Refused."""
+    if text.count("+") > 1:
+        return text
+    try:
+        return Path(text).read_text()
+    except (OSError, ValueError):
+        raise Refused(
+            f"{text[:80]!r} is neither a log's public key, ORIGIN+ID+KEY, nor a file that can be read."
+        ) from None
+
+
+def held_in(file: Path) -> str:
+    """Give the checkpoint in a file; raises Refused."""
+    try:
+        return file.read_text()
+    except (OSError, ValueError):
+        raise Refused(f"The checkpoint {file} cannot be read.") from None
 
 
 def key_id_of(origin: str, public: bytes) -> bytes:
@@ -177,7 +195,8 @@ def read_bundle(path: Path) -> dict[str, bytes]:
         with zipfile.ZipFile(path) as archive:
             return {name: archive.read(name) for name in archive.namelist()}
     except (OSError, zipfile.BadZipFile, zlib.error, ValueError, RuntimeError) as damaged:
-        raise Refused(f"{path} cannot be read as a bundle: {damaged}.") from None
+        why = (damaged.strerror if isinstance(damaged, OSError) else None) or damaged
+        raise Refused(f"{path} cannot be read as a bundle: {why}.") from None
 
 
 class Bundle(NamedTuple):
@@ -300,9 +319,9 @@ def main() -> int:
     asked = parser.parse_args()
     try:
         bundle = check(
-            read_bundle(asked.bundle), key_of(asked.key), asked.checkpoint.read_text() if asked.checkpoint else None
+            read_bundle(asked.bundle), key_of(asked.key), held_in(asked.checkpoint) if asked.checkpoint else None
         )
-    except (Refused, OSError, UnicodeDecodeError, RecursionError) as wrong:
+    except (Refused, RecursionError) as wrong:
         sys.stderr.write(f"NOT PROVED: {wrong}\n")
         return 1
     size, position = bundle.checkpoint.size, bundle.checkpoint.position

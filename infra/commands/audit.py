@@ -1,4 +1,4 @@
-"""`orderflow audit`: prove that the log was not touched, to oneself and to others."""
+"""`orderflow audit`: prove that the log was not touched, to oneself and to others; see what auditors looked at."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,12 +6,15 @@ from uuid import UUID
 
 import typer
 
-from infra.commands.output import AsJson, wants_json, write_json
+from infra.commands.output import AsJson, wants_json, write_json, write_table
 
-audit = typer.Typer(help="Prove that the event log was not touched.", no_args_is_help=True)
+audit = typer.Typer(help="Prove that the event log was not touched, and see who looked.", no_args_is_help=True)
 
 Dsn = Annotated[str | None, typer.Option(help="The database; without it, that of the running platform.")]
 Data = Annotated[Path | None, typer.Option(help="The data folder of a platform.")]
+ReadyFile = Annotated[Path | None, typer.Option(help="What `orderflow up --ready-file` wrote.")]
+QueryUrl = Annotated[str | None, typer.Option(help="Or ORDERFLOW_QUERY_URL.")]
+Token = Annotated[str | None, typer.Option(help="Or ORDERFLOW_TOKEN; needs audit:read or operations:read.")]
 
 
 @audit.callback()
@@ -122,7 +125,7 @@ def export(  # noqa: PLR0913  # one parameter an option
     """Write an evidence bundle: events, their schemas, and proofs that they are in the log as it was signed.
 
     Whoever gets it checks it with the verify_bundle.py in it, and with a public key that they have had before.
-    Personal data are in it.
+    What is personal is in it as it is stored, sealed.
     """
     from infra.commands.audit_export import Order, carry_out
     from infra.commands.audit_place import place_of
@@ -135,3 +138,82 @@ def export(  # noqa: PLR0913  # one parameter an option
             f"{exported.events:,} events of {exported.streams:,} streams are in {exported.out}, "
             f"proved by the checkpoint of {exported.checkpoint.size:,} events."
         )
+
+
+@audit.command()
+def looks(  # noqa: PLR0913  # one parameter an option
+    *,
+    subject: Annotated[str | None, typer.Option(help="Of the auditor whose token has it.")] = None,
+    order: Annotated[UUID | None, typer.Option(help="At this order.")] = None,
+    customer: Annotated[UUID | None, typer.Option(help="At this customer.")] = None,
+    revealed: Annotated[
+        bool | None, typer.Option("--revealed/--masked", help="Only those that were, or were not, shown contacts.")
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="From this instant on, such as 2026-03-02T12:00:00Z.")] = None,
+    until: Annotated[str | None, typer.Option(help="Before this instant.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
+    cursor: Annotated[str | None, typer.Option(help="`next_cursor` of the page before.")] = None,
+    ready_file: ReadyFile = None,
+    query_url: QueryUrl = None,
+    token: Token = None,
+    as_json: AsJson = None,
+) -> None:
+    """List what auditors have looked at, and why, the newest first."""
+    from infra.client import Api, Json
+    from infra.commands.ask import ask
+    from infra.commands.audit_looks import COLUMNS, PATH, row
+    from infra.commands.where import Place
+
+    asked = {
+        "subject": subject,
+        "order_id": str(order) if order else None,
+        "customer_id": str(customer) if customer else None,
+        "revealed": revealed,
+        "since": since,
+        "until": until,
+        "limit": limit,
+        "cursor": cursor,
+    }
+
+    async def conversation(api: Api) -> Json:
+        return await api.get(PATH, **asked)
+
+    page = ask(Place(ready_file=ready_file, query_url=query_url, token=token), conversation)
+    if wants_json(as_json):
+        write_json(page)
+        return
+    write_table("What auditors looked at", COLUMNS, map(row, page["items"]))
+    if page["next_cursor"]:
+        typer.echo(f"More: the same with --cursor {page['next_cursor']}")
+
+
+@audit.command()
+def verify_looks(
+    *,
+    held: Annotated[
+        list[str] | None, typer.Option(metavar="HASH", help="That of a look that was kept elsewhere; may be repeated.")
+    ] = None,
+    ready_file: ReadyFile = None,
+    query_url: QueryUrl = None,
+    token: Token = None,
+    as_json: AsJson = None,
+) -> None:
+    """Find any change to what auditors looked at, and name the first look that is not as it was recorded.
+
+    Ends with 1 when something was found. That the newest were cut off, or all written anew, only a hash can tell that
+    somebody has kept.
+    """
+    from infra.client import Api
+    from infra.commands.ask import ask
+    from infra.commands.audit_looks import Chain, verified
+    from infra.commands.where import Place
+
+    async def conversation(api: Api) -> Chain:
+        return await verified(api, held or ())
+
+    chain = ask(Place(ready_file=ready_file, query_url=query_url, token=token), conversation)
+    if wants_json(as_json):
+        write_json(chain.told())
+    else:
+        typer.echo(chain.line())
+    raise typer.Exit(not chain.is_well)

@@ -39,7 +39,7 @@ class Place:
         try:
             key = key_of(self.named_key) if self.named_key is not None else read_text(file or Path())
             read_key(key)
-        except (Refused, OSError, UnicodeDecodeError) as wrong:
+        except Refused as wrong:
             raise Failure(str(wrong)) from wrong
         return key.strip()
 

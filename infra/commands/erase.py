@@ -86,10 +86,15 @@ def _tell(done: "Certificate", file: Path) -> None:
     for each in done.checked:
         found = f"{each.readable} still readable" if each.readable else "nothing readable"
         typer.secho(f"{each.place}: {each.looked_at} looked at, {found}", fg="red" if each.readable else None)
-    typer.echo(f"Customer {done.customer_id} is forgotten in {len(done.orders)} orders. Certificate: {file}")
+    orders = "1 order" if len(done.orders) == 1 else f"{len(done.orders)} orders"
+    typer.echo(f"Customer {done.customer_id} is forgotten in {orders}. Certificate: {file}")
+    if not done.values_searched:
+        typer.echo("No value was searched for: there were no contacts that could still be read.")
     if not done.is_complete:
+        places = ", ".join(each.place for each in done.checked if each.readable)
         typer.secho(
-            "Something can still be read: orders from before contacts were sealed hold them in clear for ever.",
+            f"Something can still be read in: {places}. Orders from before contacts were sealed hold them in clear for "
+            "ever, and so do the reasons of auditors; parked messages go with `orderflow dlq discard`.",
             fg="red",
             err=True,
         )

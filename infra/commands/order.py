@@ -146,7 +146,7 @@ def list_orders(  # noqa: PLR0913  # one parameter an option
         (
             moment(row["placed_at"]),
             row["order_id"],
-            row["customer_name"],
+            "(masked)" if row["masked"] else row["customer_name"],
             money(row["total"]),
             row["status"],
         )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from infra.commands.log_reading import Connection
     from schemas.recorded import Recorded
 
-OrderId = Annotated[str, typer.Argument(metavar="ORDER_ID", show_default=False)]
+OrderId = Annotated[UUID, typer.Argument(metavar="ORDER_ID", show_default=False)]
 
 
 def diff(  # noqa: PLR0913  # one parameter an option
@@ -48,7 +48,7 @@ def diff(  # noqa: PLR0913  # one parameter an option
         typer.echo(f"  {sentence}")
 
 
-def show_past(context: typer.Context, order_id: str, at: str, as_json: bool | None) -> None:  # noqa: FBT001  # an option
+def show_past(context: typer.Context, order_id: UUID, at: str, as_json: bool | None) -> None:  # noqa: FBT001  # an option
     """Show what an order was at a point of its past."""
     point = {"at_version" if at.isdecimal() else "as_of": at}
 
@@ -65,7 +65,7 @@ def show_past(context: typer.Context, order_id: str, at: str, as_json: bool | No
 
 
 def export_test(
-    order_id: Annotated[UUID, typer.Argument(metavar="ORDER_ID", show_default=False)],
+    order_id: OrderId,
     *,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A new file; without it, standard output.", show_default=False)

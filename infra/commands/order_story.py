@@ -8,19 +8,21 @@ from infra.commands.ask import ask_platform
 from infra.commands.output import facts_in_words, moment, wants_json, write_json, write_table
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from infra.client import Api, Json
 
 _SIGNS: Final = {"waiting": "... ", "parked": "!!! ", "no_trace": "(?) "}
 _MINUTE: Final = 60
 
 
-def show_story(context: typer.Context, order_id: str, as_json: bool | None) -> None:  # noqa: FBT001  # an option
+def show_story(context: typer.Context, order_id: "UUID", as_json: bool | None) -> None:  # noqa: FBT001  # an option
     async def conversation(api: "Api") -> "Json":
         return await api.get(f"/v1/orders/{order_id}/timeline")
 
     told = ask_platform(context, conversation)
     if wants_json(as_json):
-        write_json({"order_id": order_id, "story": told["story"], "waiting": told["waiting"]})
+        write_json({"order_id": str(order_id), "story": told["story"], "waiting": told["waiting"]})
         return
     rows = [
         (

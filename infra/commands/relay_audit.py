@@ -85,10 +85,13 @@ def carry_out(order: Order, settings: Settings) -> Audited:
 def with_kafka(settings: Settings, named: str | None) -> Settings:
     """Choose a Kafka; never another one than where a platform that runs on the database has its topics."""
     dsn = settings.postgres_dsn.get_secret_value()
-    its = next((ready.kafka_servers for ready in all_running(settings.run_dir) if ready.postgres_dsn == dsn), None)
+    platform = next((ready for ready in all_running(settings.run_dir) if ready.postgres_dsn == dsn), None)
+    its = platform.kafka_servers if platform else None
     chosen = named or (settings.kafka_servers if "kafka_servers" in settings.model_fields_set else None)
     if its and chosen and chosen != its:
         raise Failure(f"The topics of that database are on {its}, not on {chosen}.")
+    if platform and not its and not chosen:
+        raise Failure("That platform runs without Kafka, so there are no topics to compare: `make cluster` has some.")
     return settings.model_copy(update={"kafka_servers": chosen or its or settings.kafka_servers})
 
 
@@ -102,7 +105,8 @@ def _of(audience: Audience, order: Order, settings: Settings, connection: Connec
     bounds = {"first": order.first, "last": order.last, "relay": audience.relay}
     events, last = connection.execute(_BOUNDS, bounds).fetchone() or (0, 0)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         in_log, on_topics = bar.add_task("events of the log", total=events), bar.add_task("records", total=events)
         findings = audit(
             settings,

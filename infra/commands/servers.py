@@ -106,11 +106,15 @@ def env(*, data: Data = None) -> None:
     """Write the settings that name them, for `eval "$(orderflow servers env)"`; they hold passwords."""
     import shlex
 
+    from infra.commands.failure import UNREACHABLE, Failure
     from infra.local.cluster_servers import SETTING_OF
 
-    for server in _found(data)[0]:
-        if server.url is not None:
-            typer.echo(f"export ORDERFLOW_{SETTING_OF[server.name].upper()}={shlex.quote(server.url)}")
+    found, folder = _found(data)
+    known = [(SETTING_OF[server.name].upper(), server.url) for server in found if server.url is not None]
+    if not known:
+        raise Failure(f"No servers run in {folder}. Start them with `orderflow servers up`.", UNREACHABLE)
+    for name, url in known:
+        typer.echo(f"export ORDERFLOW_{name}={shlex.quote(url)}")
 
 
 def _found(data: Path | None) -> "tuple[list[Server], Path]":

@@ -24,7 +24,7 @@ def token(  # noqa: PLR0913  # one parameter an option
     from typing import cast, get_args
 
     from infra.auth import SCOPES, Scope
-    from infra.commands.failure import Failure
+    from infra.commands.failure import UNREACHABLE, Failure
     from infra.commands.where import NOWHERE, data_of, ready_of
     from infra.issuer import mint
     from infra.local.first_order import TENANT
@@ -33,7 +33,7 @@ def token(  # noqa: PLR0913  # one parameter an option
     settings = Settings()
     folder = data_of(data, ready_file, settings)
     if folder is None:
-        raise Failure(NOWHERE)
+        raise Failure(NOWHERE, UNREACHABLE)
     wrong = set(scope or ()) - set(get_args(Scope))
     if wrong:
         raise typer.BadParameter(f"{min(wrong)} is no scope. There are: {', '.join(SCOPES)}")

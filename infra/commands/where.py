@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.commands.failure import FAILED, UNREACHABLE, Failure
+from infra.commands.failure import UNREACHABLE, Failure
 from infra.local.kept_servers import kept_in, owner_of
 from infra.local.postgres import SOCKET_STEM
 from infra.local.ready import Ready, all_running, newest_running, read
@@ -83,7 +83,7 @@ def servers_of(data: Path | None, settings: Settings) -> dict[str, Any]:
         return _servers_beside(ready)
     if own:
         return {"postgres_dsn": own}
-    raise Failure("Name a database with --dsn or a data folder with --data, or start `orderflow up`.", FAILED)
+    raise Failure("Name a database with --dsn or a data folder with --data, or start `orderflow up`.", UNREACHABLE)
 
 
 def _own(data: Path | None, settings: Settings) -> str | None:

@@ -1,9 +1,11 @@
 """A simulated acquirer: a real HTTP server with real books, whose cards misbehave in the ways that real ones do."""
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -45,11 +47,16 @@ class _Wanted(Message):
     payment_id: UUID | None = None
 
 
+_CUT: Final = ContextVar("cut", default=False)
+logging.getLogger("uvicorn.error").addFilter(lambda _: not _CUT.get())
+
+
 class _LostAnswer(Response):
-    """Cuts the connection in the middle of the answer."""
+    """Cuts the connection in the middle of the answer; on purpose, so the server complains of it to nobody."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope, receive
+        _CUT.set(True)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
 
 

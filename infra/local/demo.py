@@ -11,7 +11,7 @@ from typing import Final
 from infra.auth import Scope
 from infra.client import Api, Json, Refused, Unreachable
 from infra.local.catalogue import CATALOGUE, seed
-from infra.local.demo_plan import PlannedOrder, plan
+from infra.local.demo_plan import ENDS, PlannedOrder, plan
 
 CUSTOMER: Final[tuple[Scope, ...]] = ("orders:write", "orders:read")
 _PATIENCE_SECONDS: Final = 60.0
@@ -70,7 +70,9 @@ class Story:
                 await self._refund(path, detail)
             case _:
                 pass
-        return str((await self.staff.get(path))["status"])
+        ended = ENDS[self.planned.fate]
+        seen = await self._seen(partial(self.staff.get, path), lambda detail: detail["status"] == ended)
+        return str(seen["status"])
 
     async def _decided(self, path: str, position: int) -> Json:
         return await self._seen(

@@ -23,6 +23,18 @@ FATES: Final[dict[Fate, int]] = {
     "called_off": 2,
 }
 """How many of a hundred orders."""
+ENDS: Final[dict[Fate, str]] = {
+    "delivered": "completed",
+    "in_parts": "completed",
+    "shipped": "shipped",
+    "open": "confirmed",
+    "refunded": "completed",
+    "declined": "cancelled",
+    "short": "cancelled",
+    "regretted": "cancelled",
+    "called_off": "cancelled",
+}
+"""The status in which nothing more happens by itself; also `cancelled` where something scarce was sold out."""
 SCARCE: Final = tuple(article for article in CATALOGUE if article.stock < 10)  # noqa: PLR2004 - a few pieces
 PLENTY: Final = tuple(article for article in CATALOGUE if article not in SCARCE)
 _CARDS: Final = ("tok_visa", "tok_mastercard", "tok_multibanco")

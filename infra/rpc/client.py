@@ -12,7 +12,13 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from google.rpc.status_pb2 import Status
 from orderflow.commands.v1 import catalogue_command_service_pb2, order_command_service_pb2
-from orderflow.queries.v1 import catalogue_query_service_pb2, operations_query_service_pb2, order_query_service_pb2
+from orderflow.queries.v1 import (
+    audit_query_service_pb2,
+    catalogue_query_service_pb2,
+    history_query_service_pb2,
+    operations_query_service_pb2,
+    order_query_service_pb2,
+)
 
 from infra.rpc.refusing import DETAILS
 
@@ -24,6 +30,8 @@ _CONTRACTS: Final = (
     order_query_service_pb2,
     catalogue_query_service_pb2,
     operations_query_service_pb2,
+    history_query_service_pb2,
+    audit_query_service_pb2,
 )
 
 

@@ -80,17 +80,20 @@ class Console:
         listing = orders.orders(self.staff(), OrderQuery(), self.contacts.tenants)
         reading = listing.page(self.pool, None, _RECENT)
         (recent, _), figures = await asyncio.gather(reading, self._figures(self.tenant_id))
-        named = await self.contacts.named(recent)
+        named = await self.contacts.named(recent, self.staff())
         return _page("today.html", 200, tenant_id=self.tenant_id, orders=named, figures=figures, stream=_STREAM)
 
     async def order(self, order_id: UUID) -> Response:
         order = await orders.order(self.staff(), order_id).one(self.pool)
         if order is None:
-            return _page("missing.html", 404, tenant_id=self.tenant_id)
+            return self.missing()
         told, _ = await orders.timeline(order_id, order.tenant_id).page(self.pool, None, _TIMELINE)
         stream = f"{_STREAM}?order_id={order_id}"
-        order = await self.contacts.shown(order)
+        order = await self.contacts.shown(order, self.staff())
         return _page("order.html", 200, tenant_id=self.tenant_id, order=order, timeline=told, stream=stream)
+
+    def missing(self) -> Response:
+        return _page("missing.html", 404, tenant_id=self.staff().tenant_id)
 
     async def _figures(self, tenant_id: str) -> Dashboard | None:
         try:
@@ -107,9 +110,14 @@ def console_routes(console: Console, streams: Streams) -> APIRouter:
     async def today() -> Response:
         return await console.today()
 
-    @router.get("/orders/{order_id}")
+    @router.get("/orders/{order_id:uuid}")
     async def order(order_id: UUID) -> Response:
         return await console.order(order_id)
+
+    @router.get("/orders/{anything}")
+    async def missing(anything: str) -> Response:
+        del anything
+        return console.missing()
 
     @router.get("/console/stream", response_class=EventSourceResponse, dependencies=[Depends(streams.admit)])
     async def listen(

@@ -10,6 +10,8 @@ from pydantic import StringConstraints, TypeAdapter, ValidationError
 from infra.auth import Caller, Scope
 from infra.event_log import EventLog
 from infra.problems import Problem
+from query_api.audit.looking import look
+from query_api.audit.record import Looks
 from query_api.history.answers import Difference, PastState
 from query_api.history.difference import changes
 from query_api.history.states import Point, Snapshot, Walk, plain
@@ -26,10 +28,10 @@ Kind = Literal["orders", "payments", "products", "stock"]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """An order's id, also for its payment; a SKU for the other kinds."""
 _READERS: Final[Mapping[Kind, tuple[Scope, ...]]] = {
-    "orders": ("orders:read", "orders:manage"),
-    "payments": ("orders:read", "orders:manage"),
+    "orders": ("orders:read", "orders:manage", "audit:read"),
+    "payments": ("orders:read", "orders:manage", "audit:read"),
     "products": (),
-    "stock": ("operations:read", "stock:manage"),
+    "stock": ("operations:read", "stock:manage", "audit:read"),
 }
 """One of these scopes is needed; for products, any token will do."""
 _SINGULAR: Final[Mapping[Kind, str]] = {
@@ -50,6 +52,11 @@ class Subject:
     kind: Kind
     key: str
 
+    @property
+    def order_id(self) -> UUID | None:
+        """The order that it is about, if it is known to be about one."""
+        return _key(_UUID, self.key) if self.kind in ("orders", "payments") else None
+
 
 class PastQuestions:
     """A customer asks about the own orders and their payments, staff about everything of the tenant.
@@ -57,14 +64,17 @@ class PastQuestions:
     Raises the 403, 404 and 422 problems, VersionNotReached and NotYetBegun.
     """
 
-    def __init__(self, reading: Reading, log: EventLog) -> None:
+    def __init__(self, reading: Reading, log: EventLog, looks: Looks) -> None:
         self._reading = reading
+        self.looks = looks
         self._log = log
 
+    @look("/v1/{subject.kind}/{subject.key}/state")
     async def state(self, by: Caller, subject: Subject, asked: StateQuery) -> Found[PastState]:
         (found,) = await self._past(by, subject, [Point(asked.at_version, asked.as_of)], asked.min_position)
         return Found(PastState.of(found), found.position)
 
+    @look("/v1/{subject.kind}/{subject.key}/diff")
     async def difference(self, by: Caller, subject: Subject, asked: DiffQuery) -> Found[Difference]:
         points = [Point(asked.from_version, asked.from_as_of), Point(asked.to_version, asked.to_as_of)]
         before, after = await self._past(by, subject, points, asked.min_position)

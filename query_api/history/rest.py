@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from infra.auth import Auth, Caller
 from query_api.answers import answered
+from query_api.audit.viewers import viewing
 from query_api.description import MISSING, READS
 from query_api.history.answers import Difference, PastState
 from query_api.history.questions import Key, Kind, PastQuestions, Subject
@@ -20,7 +21,7 @@ _Key = Annotated[Key, Path(examples=["01981d3c-7cf8-7a10-8d4c-6f9619ff8b86"])]
 def past_routes(questions: PastQuestions, auth: Auth) -> APIRouter:
     """Routes of every kind of stream: orders and payments by the order's id, products and stock by SKU."""
     router = APIRouter(prefix="/v1/{kind}/{key}", responses={**READS, **MISSING}, tags=["history"])
-    anybody = Depends(auth.of_request)
+    anybody = Depends(viewing(auth))
 
     @router.get("/state", response_model=PastState)
     async def get_state(

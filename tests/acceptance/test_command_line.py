@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
+from infra.local.ready import Ready
 from schemas.ids import payment_id
 from tests.acceptance.driver import Json, Shop
 from tests.running import command, environment, until
@@ -22,9 +24,10 @@ class CommandLine:
     def __init__(self, folder: Path, ready_file: Path) -> None:
         self._environment = {**environment(folder), "ORDERFLOW_READY_FILE": str(ready_file)}
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        environment = {**self._environment, **settings}
         return subprocess.run(
-            command(*arguments), env=self._environment, capture_output=True, text=True, timeout=SECONDS, check=False
+            command(*arguments), env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
         )
 
     def json(self, *arguments: str) -> Json:
@@ -32,6 +35,12 @@ class CommandLine:
         assert done.returncode == 0, done.stderr
         told: Json = json.loads(done.stdout)
         return told
+
+
+@pytest.fixture(scope="module")
+def shop(ready: Ready, http: httpx.Client) -> Shop:
+    """Without a choice of the way in: the command line has its own."""
+    return Shop(http, ready, ready.tenant_id)
 
 
 @pytest.fixture(scope="module")
@@ -90,14 +99,21 @@ def test_an_order_that_is_not_there_is_refused_with_its_own_exit_code(cli: Comma
     assert done.stderr.startswith("Refused:")
 
 
-def test_a_wrong_option_is_wrong_usage(cli: CommandLine) -> None:
-    assert cli.run("order", "list", "--limit", "0").returncode == 2
+@pytest.mark.parametrize("words", [("list", "--limit", "0"), ("show", "nonsense"), ("diff", "nonsense")])
+def test_a_wrong_option_is_wrong_usage(cli: CommandLine, words: tuple[str, ...]) -> None:
+    assert cli.run("order", *words).returncode == 2
 
 
-def test_without_a_platform_the_command_says_how_to_start_one(tmp_path: Path) -> None:
-    done = subprocess.run(
-        command("order", "list"), env=environment(tmp_path), capture_output=True, text=True, check=False
-    )
+def test_doctor_knows_the_ports_of_the_running_platform(shop: Shop, cli: CommandLine) -> None:
+    write, query = (at.rpartition(":")[2] for at in (shop.ready.write_grpc, shop.ready.query_grpc))
+    done = cli.run("doctor", ORDERFLOW_WRITE_GRPC_PORT=write, ORDERFLOW_QUERY_GRPC_PORT=query)
+    seen = {found["subject"]: found["seen"] for found in map(json.loads, done.stdout.splitlines())}
+    assert {seen[f"port {port}"] for port in (write, query)} == {"used by the running platform"}
+
+
+@pytest.mark.parametrize("words", [("order", "list"), ("token",), ("events", "tail")])
+def test_without_a_platform_the_command_says_how_to_start_one(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = subprocess.run(command(*words), env=environment(tmp_path), capture_output=True, text=True, check=False)
     assert done.returncode == 4
     assert "orderflow up" in done.stderr
 
@@ -127,6 +143,22 @@ def test_a_minted_token_opens_what_its_scopes_allow(shop: Shop, cli: CommandLine
     headers = {"authorization": f"Bearer {token}"}
     assert shop.http.get(f"{shop.ready.query_url}/v1/orders", headers=headers).status_code == 200
     assert shop.http.get(f"{shop.ready.query_url}/v1/stock", headers=headers).status_code == 403
+
+
+def test_what_auditors_looked_at_is_listed_and_proved(shop: Shop, cli: CommandLine) -> None:
+    token = cli.run("token", "--subject", "rita", "--scope", "audit:read").stdout.strip()
+    order_id = cli.json("order", "place", shop.product())["order_id"]
+    shop.staff.until_status(order_id, "confirmed")
+    assert cli.json("order", "--token", token, "show", order_id)["masked"]
+    table = cli.run("audit", "looks", "--order", order_id, "--masked", "--table").stdout
+    assert "rita" in table
+    proved = cli.json("audit", "verify-looks")
+    assert proved["well"]
+    assert cli.json("audit", "verify-looks", "--held", proved["newest_hash"])["missing"] == []
+    cut_off = cli.run("audit", "verify-looks", "--held", "ab" * 32, "--table")
+    assert (cut_off.returncode, cut_off.stdout.startswith("CUT OFF")) == (1, True)
+    refused = cli.run("audit", "looks", "--since", "yesterday")
+    assert (refused.returncode, "query/since" in refused.stderr) == (3, True)
 
 
 def test_the_doctor_finds_a_running_platform_well(cli: CommandLine) -> None:

@@ -14,7 +14,7 @@ from tests.architecture.published import published
 
 _BUF: Final = Path(sys.executable).parent / "buf"
 _CONFIG: Final = ROOT / "buf.yaml"
-_GENERATED: Final = ("*_pb2*.py*", PROTOSET)
+_GENERATED: Final = ("*_pb2*.py", "*_pb2*.pyi", PROTOSET)
 
 
 @pytest.fixture(scope="module")

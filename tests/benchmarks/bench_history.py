@@ -5,6 +5,7 @@ import sys
 import tempfile
 from argparse import ArgumentParser
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Final
@@ -22,6 +23,7 @@ from infra.migrate import migrate
 from infra.replaying import Replays
 from infra.settings import Settings
 from infra.signals import Signals
+from query_api.audit.record import Looks
 from query_api.cursors import Cursors
 from query_api.history.questions import PastQuestions, Subject
 from query_api.history.stories import story
@@ -116,10 +118,9 @@ async def timed(what: str, ask: Callable[[Stored], Awaitable[object]], orders: l
 async def measure(dsn: str, orders: list[Stored]) -> None:
     by = Caller(TENANT, "staff", CUSTOMER_ID, frozenset(SCOPES))
     async with AsyncConnectionPool(dsn, kwargs={"autocommit": True}, min_size=1, open=False) as pool:
-        reading = Reading(
-            pool, Positions(pool, Signals(dsn)), Cursors(SecretStr("none")), Pasts(pool, Replays(Settings()))
-        )
-        past = PastQuestions(reading, EventLog(pool))
+        pasts = Pasts(pool, Replays(Settings()))
+        reading = Reading(pool, Positions(pool, Signals(dsn)), Cursors(SecretStr("none")), pasts)
+        past = PastQuestions(reading, EventLog(pool), Looks(pool, lambda: datetime.now(UTC)))
 
         async def told(order: Stored) -> None:
             entries, _ = await story(pool, by, order.stream_id)

@@ -42,14 +42,14 @@ def _until_the_ends(consumer: Consumer, partitions: int) -> list[Published]:
     found: list[Published] = []
     ended: set[tuple[str, int]] = set()
     while len(ended) < partitions:
-        messages = consumer.consume(1_000, timeout=_SECONDS)
-        assert messages, f"Kafka did not answer within {_SECONDS} seconds"
-        for message in messages:
-            place = (str(message.topic()), int(message.partition() or 0))
-            if message.error():
-                ended.add(place)
-            else:
-                found.append(_record(place, message))
+        # Asked for many at once it would wait for as many, also where there are no more.
+        message = consumer.poll(_SECONDS)
+        assert message, f"Kafka did not answer within {_SECONDS} seconds"
+        place = (str(message.topic()), int(message.partition() or 0))
+        if message.error():
+            ended.add(place)
+        else:
+            found.append(_record(place, message))
     return found
 
 

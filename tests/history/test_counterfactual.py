@@ -15,11 +15,11 @@ from infra.judging import judged
 from process_managers.counterfactual import ProcessJudge
 from process_managers.order_fulfilment import Reaction, react
 from schemas.commands import Command, ConfirmOrder, ReleaseStock, ReserveStock, VoidPayment
-from schemas.events.order import OrderPlaced
+from schemas.events.order import ContactErased, OrderPlaced
 from schemas.events.stock import StockShort
 from schemas.ids import payment_id
 from schemas.recorded import decode
-from tests.examples import ORDER_ID
+from tests.examples import LINES, ORDER_ID, cancelled, history, placed
 from tests.schemas.corpus import GOLDEN
 from tests.system.days import a_day
 from write_api.counterfactual import AggregateJudge
@@ -114,6 +114,11 @@ def test_what_is_not_settled_yet_is_not_blamed() -> None:
     lines = A_DAY.read_bytes().splitlines()
     first = stored(lines)[: len(lines) // 2]
     assert list(judged(first, grace=10**9, by=(AggregateJudge(), ProcessJudge()))) == []
+
+
+def test_a_customer_who_was_forgotten_after_an_order_had_ended_is_no_difference() -> None:
+    forgotten = history(placed(), cancelled(*LINES), ContactErased())
+    assert found([Stored.of(position, each) for position, each in enumerate(forgotten, 1)], AggregateJudge()) == []
 
 
 def test_an_event_that_cannot_stand_where_it_stands_is_told_and_nothing_after_it() -> None:

@@ -270,6 +270,12 @@ def test_a_folder_that_somebody_else_holds_is_left_alone(home: Path) -> None:
         holder.kill()
 
 
+def test_where_no_servers_run_there_is_nothing_to_set(home: Path) -> None:
+    asked = run(home, "env", "--data", str(home / "none"))
+    assert (asked.returncode, asked.stdout) == (4, "")
+    assert asked.stderr == f"No servers run in {home / 'none'}. Start them with `orderflow servers up`.\n"
+
+
 def test_a_file_that_names_a_foreign_process_ends_nothing(home: Path) -> None:
     folder = home / "stale"
     folder.mkdir()

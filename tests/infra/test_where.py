@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from infra.commands.failure import UNREACHABLE, Failure
 from infra.commands.platform_database import settings_of
 from infra.commands.where import dsn_of
 from infra.local.cluster_servers import POSTGRESQL, ClusterServers
@@ -64,6 +65,12 @@ def test_the_database_of_an_embedded_platform_is_found_by_its_folder(folder: Pat
         listening.bind(str(sockets / ".s.PGSQL.5432"))
         (sockets / ".s.PGSQL.5432.lock").touch()
         assert dsn_of(None, folder, settings) == f"{LocalServers(folder).postgres_dsn}&port=5432"
+
+
+def test_where_no_platform_runs_and_no_database_is_named_none_is_reached(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match=r"start `orderflow up`") as nowhere:
+        dsn_of(None, None, Settings(run_dir=tmp_path))
+    assert nowhere.value.exit_code == UNREACHABLE
 
 
 def test_the_neighbours_are_those_of_the_platform_in_the_folder_and_not_of_the_newest(tmp_path: Path) -> None:

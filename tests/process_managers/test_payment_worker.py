@@ -85,8 +85,11 @@ async def reference(payments: Payments) -> str:
 
 
 @pytest.mark.parametrize("token", ["tok_visa", "tok_slow", "tok_capture_refused", "tok_lost_answer", "tok_timeout"])
-async def test_a_good_card_is_authorised_by_one_charge(payments: Payments, token: str) -> None:
+async def test_a_good_card_is_authorised_by_one_charge(
+    payments: Payments, token: str, caplog: pytest.LogCaptureFixture
+) -> None:
     await payments.does(authorise(payment_token=token))
+    assert [line.message for line in caplog.records if line.name.startswith("uvicorn")] == []
     expected = record_authorisation().model_copy(update={"acquirer_reference": await reference(payments)})
     assert await payments.results() == [expected]
     assert await payments.charges() == 1

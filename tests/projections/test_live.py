@@ -168,6 +168,18 @@ async def test_nothing_is_added_to_figures_that_are_lost(count: Count, redis_cli
     assert await redis_client.dbsize() == 0
 
 
+async def test_only_what_was_counted_before_is_told_to_be_lost(
+    live: LiveFigures, redis_client: Redis, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = today("short")
+    write_log(database, log)
+    await live.keep(0)
+    assert caplog.text == ""
+    await redis_client.flushdb()
+    await live.keep(log[-1].position)
+    assert "the live figures are lost and are counted anew" in caplog.text
+
+
 async def test_figures_are_counted_from_a_log_that_was_there_before(
     live: LiveFigures, redis_client: Redis, database: str
 ) -> None:

@@ -145,6 +145,16 @@ async def test_whoever_sees_the_own_orders_only_sees_no_past(shop: Shop) -> None
         assert (answer.status_code, answer.json()["type"]) == (403, "/problems/forbidden")
 
 
+async def test_an_auditor_sees_the_past_masked_and_the_look_is_recorded(shop: Shop) -> None:
+    order_id = str(await shop.placed(at=next(MOMENTS)))
+    then = next(MOMENTS)
+    [order] = (await asked(shop, "/v1/orders", then, "audit:read")).json()["items"]
+    assert (order["order_id"], order["customer_name"], order["masked"]) == (order_id, "", True)
+    look, *others = (await shop.get("/v1/audit/looks", "audit:read")).json()["items"]
+    assert (look["question"], look["orders"], others) == ("/v1/orders", [order_id], [])
+    assert datetime.fromisoformat(look["parameters"]["as_of"]) == then
+
+
 @pytest.mark.parametrize(
     ("query", "status", "kind"),
     [

@@ -43,8 +43,15 @@ async def test_an_order_page_shows_what_was_ordered_and_what_happened(own: Shop)
     await own.tell(confirmed(), order_id=order_id)
     await own.tell(shipped(), order_id=order_id)
     html = await page(own, f"/orders/{order_id}")
-    for shown in ("Yirgacheffe 250 g", "€29.00", "Order confirmed", "CTT Expresso", "RR123456785PT"):
+    for shown in ("Yirgacheffe 250 g", "€29.00", "Order confirmed", "CTT Expresso", "RR123456785PT", "user:ana"):
         assert shown in html
+
+
+@pytest.mark.parametrize("name", [str(uuid("nobody")), "nonsense", "1"])
+async def test_an_order_that_is_not_there_is_told_to_people_as_a_page(own: Shop, name: str) -> None:
+    answer = await own.platform.client.get(f"/orders/{name}")
+    assert answer.status_code == 404
+    assert "There is no such order" in answer.text
 
 
 async def test_a_cancelled_order_says_why(own: Shop) -> None:

@@ -9,19 +9,22 @@ from infra.event_log import EventLog
 from infra.feed import Feed
 from infra.problems import MEDIA_TYPE, Problem
 from infra.signals import Signals
+from query_api.audit.record import Looks
 from query_api.cursors import Cursors
 from query_api.listing import Pool
 from query_api.notices import Notices
 from query_api.openapi import unconnected
 from query_api.positions import Positions
 from query_api.stream import MAX_STREAMS, Streams
+from tests.examples import NOON
 
 
 @pytest.fixture
 def streams() -> Streams:
     pool: Pool = AsyncConnectionPool("", open=False)
     signals, log = Signals(""), EventLog(pool)
-    return Streams(Notices(Feed(log, signals), log, pool, Positions(pool, signals)), Cursors(SecretStr("x")))
+    notices = Notices(Feed(log, signals), log, pool, Positions(pool, signals))
+    return Streams(notices, Cursors(SecretStr("x")), Looks(pool, lambda: NOON))
 
 
 async def ask(path: str) -> httpx.Response:

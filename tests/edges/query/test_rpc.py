@@ -46,6 +46,7 @@ ANSWERED: list[tuple[str, dict[str, Any]]] = [
     ("/v1/products", {"status": "listed"}),
     ("/v1/stock", {"available_below": 5}),
     ("/v1/processes", {"overdue": "false", "ended": "false", "phase": ["awaiting_stock"], "min_position": 0}),
+    ("/v1/audit/looks", {"subject": "rita", "revealed": "false", "since": "2026-03-01T00:00:00Z", "limit": 3}),
     ("/v1/sales/hourly", {"from": "2026-03-01T00:00:00Z", "to": "2026-03-20T00:00:00Z"}),
     ("/v1/sales/daily", {"from": "2026-03-01", "to": "2026-03-20"}),
     ("/v1/sales/products", {"from": "2026-03-01", "to": "2026-03-20", "limit": 3}),
@@ -111,6 +112,14 @@ async def test_a_story_is_the_one_that_http_gives(shop: Shop) -> None:
             before, over_grpc = await asked_both_ways(shop, path, {})
     assert before.json()["story"]
     assert comparable(over_grpc.json()) == comparable(before.json())
+
+
+async def test_looks_are_the_ones_that_http_gives(shop: Shop) -> None:
+    headers = {**shop.headers("audit:read", subject="rita"), "reveal-reason": "complaint 4711"}
+    await shop.platform.client.get("/v1/orders", params={"limit": 7}, headers=headers)
+    over_http, over_grpc = await asked_both_ways(shop, "/v1/audit/looks", {"revealed": "true"})
+    assert [look["reason"] for look in over_http.json()["items"]] == ["complaint 4711"]
+    assert comparable(over_grpc.json()) == comparable(over_http.json())
 
 
 @pytest.mark.parametrize(("path", "query", "status"), REFUSED, ids=str)

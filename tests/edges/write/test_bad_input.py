@@ -349,6 +349,13 @@ async def test_a_wrong_value_is_pointed_at_by_its_place(shop: Shop) -> None:
     assert [error["pointer"] for error in refused.json()["errors"]] == ["/contact/email"]
 
 
+async def test_a_list_is_not_called_too_short_for_what_is_wrong_in_it(shop: Shop) -> None:
+    wrong, none = an_order() | lines(quantity=0), an_order() | {"lines": []}
+    for body, pointer in ((wrong, "/lines/0/quantity"), (none, "/lines")):
+        refused = await shop.send(json.dumps(body).encode(), JSON)
+        assert [error["pointer"] for error in refused.json()["errors"]] == [pointer]
+
+
 async def test_a_method_that_is_not_offered_is_refused_with_those_that_are(shop: Shop) -> None:
     refused = await shop.client.put("/v1/orders")
     assert (refused.status_code, refused.headers["allow"]) == (405, "POST")

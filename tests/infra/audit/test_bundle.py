@@ -22,6 +22,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from infra.audit import verify_bundle
 from infra.audit.note import KEY_NAME, LogKey, ensure_log_key
 from infra.audit.verify_bundle import Refused, check, csv_of, read_bundle
 from infra.commands.audit_export import Exported, Order, carry_out
@@ -209,6 +210,27 @@ def test_an_outsider_proves_it_with_the_file_inside_and_nothing_else(shop: Shop)
         assert done.stdout.startswith("PROVED: 8 events of 2 streams")
     refused = verify(outside, str(outside), "--key", OTHER_KEY.public)
     assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
+
+
+def test_an_outsider_without_the_one_package_is_told_to_install_it() -> None:
+    command = [sys.executable, "-I", "-S", verify_bundle.__file__, "bundle.zip", "--key", "key"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "This needs the package `cryptography`: python -m pip install cryptography\n"
+
+
+def test_a_file_that_is_not_there_is_told_to_an_outsider_in_a_sentence(shop: Shop) -> None:
+    shop.export(order=ORDER_ID, out="outside")
+    outside, key = shop.home / "outside", shop.key.public
+    for arguments, says in (
+        ((str(outside), "--key", "nowhere"), "'nowhere' is neither a log's public key, ORIGIN+ID+KEY, nor a file"),
+        ((str(outside), "--key", ""), "'' is neither a log's public key"),
+        ((str(outside), "--key", key, "--checkpoint", "/nowhere"), "The checkpoint /nowhere cannot be read."),
+        (("/nowhere", "--key", key), "/nowhere cannot be read as a bundle: No such file or directory."),
+    ):
+        told = verify(outside, *arguments)
+        assert (told.returncode, told.stdout) == (1, "")
+        assert told.stderr.startswith(f"NOT PROVED: {says}")
 
 
 def edited(name: str, old: bytes, new: bytes) -> Callable[[dict[str, bytes]], dict[str, bytes]]:

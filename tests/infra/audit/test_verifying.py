@@ -249,8 +249,8 @@ def test_a_checkpoint_that_is_none_of_this_log_is_told(
     ("key", "says"),
     [
         (lambda: "a+b+c", "not a log's public key"),
-        (lambda: "nonsense", "No such file or directory: 'nonsense'"),
-        (lambda: "x" * 5_000, "File name too long"),
+        (lambda: "nonsense", "'nonsense' is neither a log's public key"),
+        (lambda: "x" * 5_000, "neither a log's public key"),
         (other_key, "signed by another key"),
         (lambda: LogKey("log/other", OTHER_KEY.private).public, "and the key is of 'log/other'"),
     ],

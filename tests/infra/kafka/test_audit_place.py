@@ -65,3 +65,9 @@ def test_a_platform_on_another_database_has_no_say(settings: Settings) -> None:
     with announced(running(settings.run_dir, "postgresql://theirs"), settings.run_dir / "1.json"):
         assert with_kafka(settings, None).kafka_servers == Settings().kafka_servers
         assert with_kafka(settings, "elsewhere:9092").kafka_servers == "elsewhere:9092"
+
+
+def test_a_platform_without_kafka_has_nothing_to_compare(settings: Settings) -> None:
+    embedded = running(settings.run_dir, OURS).model_copy(update={"profile": "embedded", "kafka_servers": None})
+    with announced(embedded, settings.run_dir / "1.json"), pytest.raises(Failure, match="runs without Kafka"):
+        with_kafka(settings, None)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CatalogueQueryServiceStub:
-    """Products for everybody with a token, stock for staff. Metadata and refusals as in OrderQueryService.
+    """Products for everybody with a token, stock for staff and auditors. Metadata and refusals as in OrderQueryService.
     """
 
     def __init__(self, channel):
@@ -58,7 +58,7 @@ class CatalogueQueryServiceStub:
 
 
 class CatalogueQueryServiceServicer:
-    """Products for everybody with a token, stock for staff. Metadata and refusals as in OrderQueryService.
+    """Products for everybody with a token, stock for staff and auditors. Metadata and refusals as in OrderQueryService.
     """
 
     def ListProducts(self, request, context):
@@ -121,7 +121,7 @@ def add_CatalogueQueryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CatalogueQueryService:
-    """Products for everybody with a token, stock for staff. Metadata and refusals as in OrderQueryService.
+    """Products for everybody with a token, stock for staff and auditors. Metadata and refusals as in OrderQueryService.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CatalogueQueryServiceStub:
-    """Products for everybody with a token, stock for staff. Metadata and refusals as in OrderQueryService."""
+    """Products for everybody with a token, stock for staff and auditors. Metadata and refusals as in OrderQueryService."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -44,7 +44,7 @@ class CatalogueQueryServiceStub:
 
 @_typing.type_check_only
 class CatalogueQueryServiceAsyncStub(CatalogueQueryServiceStub):
-    """Products for everybody with a token, stock for staff. Metadata and refusals as in OrderQueryService."""
+    """Products for everybody with a token, stock for staff and auditors. Metadata and refusals as in OrderQueryService."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListProducts: _aio.UnaryUnaryMultiCallable[_catalogue_query_service_pb2.ListProductsRequest, _catalogue_query_service_pb2.ListProductsResponse]  # type: ignore[assignment]
@@ -57,7 +57,7 @@ class CatalogueQueryServiceAsyncStub(CatalogueQueryServiceStub):
     """Give the stock level of one SKU."""
 
 class CatalogueQueryServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Products for everybody with a token, stock for staff. Metadata and refusals as in OrderQueryService."""
+    """Products for everybody with a token, stock for staff and auditors. Metadata and refusals as in OrderQueryService."""
 
     @_abc_1.abstractmethod
     def ListProducts(

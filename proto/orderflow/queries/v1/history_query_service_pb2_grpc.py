@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class HistoryQueryServiceStub:
     """Every call carries the metadata `authorization: Bearer <token>`. A customer asks about their own orders and payments,
-    staff about everything of the tenant. A point that a history does not have is OUT_OF_RANGE.
+    staff and auditors about everything of the tenant. A point that a history does not have is OUT_OF_RANGE.
     """
 
     def __init__(self, channel):
@@ -50,7 +50,7 @@ class HistoryQueryServiceStub:
 
 class HistoryQueryServiceServicer:
     """Every call carries the metadata `authorization: Bearer <token>`. A customer asks about their own orders and payments,
-    staff about everything of the tenant. A point that a history does not have is OUT_OF_RANGE.
+    staff and auditors about everything of the tenant. A point that a history does not have is OUT_OF_RANGE.
     """
 
     def GetState(self, request, context):
@@ -90,7 +90,7 @@ def add_HistoryQueryServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class HistoryQueryService:
     """Every call carries the metadata `authorization: Bearer <token>`. A customer asks about their own orders and payments,
-    staff about everything of the tenant. A point that a history does not have is OUT_OF_RANGE.
+    staff and auditors about everything of the tenant. A point that a history does not have is OUT_OF_RANGE.
     """
 
     @staticmethod

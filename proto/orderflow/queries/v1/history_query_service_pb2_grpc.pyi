@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class HistoryQueryServiceStub:
     """Every call carries the metadata `authorization: Bearer <token>`. A customer asks about their own orders and payments,
-    staff about everything of the tenant. A point that a history does not have is OUT_OF_RANGE.
+    staff and auditors about everything of the tenant. A point that a history does not have is OUT_OF_RANGE.
     """
 
     @_typing.overload
@@ -43,7 +43,7 @@ class HistoryQueryServiceStub:
 @_typing.type_check_only
 class HistoryQueryServiceAsyncStub(HistoryQueryServiceStub):
     """Every call carries the metadata `authorization: Bearer <token>`. A customer asks about their own orders and payments,
-    staff about everything of the tenant. A point that a history does not have is OUT_OF_RANGE.
+    staff and auditors about everything of the tenant. A point that a history does not have is OUT_OF_RANGE.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -54,7 +54,7 @@ class HistoryQueryServiceAsyncStub(HistoryQueryServiceStub):
 
 class HistoryQueryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Every call carries the metadata `authorization: Bearer <token>`. A customer asks about their own orders and payments,
-    staff about everything of the tenant. A point that a history does not have is OUT_OF_RANGE.
+    staff and auditors about everything of the tenant. A point that a history does not have is OUT_OF_RANGE.
     """
 
     @_abc_1.abstractmethod

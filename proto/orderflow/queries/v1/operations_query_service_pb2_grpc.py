@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class OperationsQueryServiceStub:
-    """For staff. Metadata and refusals as in OrderQueryService.
+    """For staff and auditors. Metadata and refusals as in OrderQueryService.
     """
 
     def __init__(self, channel):
@@ -63,7 +63,7 @@ class OperationsQueryServiceStub:
 
 
 class OperationsQueryServiceServicer:
-    """For staff. Metadata and refusals as in OrderQueryService.
+    """For staff and auditors. Metadata and refusals as in OrderQueryService.
     """
 
     def ListProcesses(self, request, context):
@@ -138,7 +138,7 @@ def add_OperationsQueryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperationsQueryService:
-    """For staff. Metadata and refusals as in OrderQueryService.
+    """For staff and auditors. Metadata and refusals as in OrderQueryService.
     """
 
     @staticmethod

@@ -29,7 +29,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OperationsQueryServiceStub:
-    """For staff. Metadata and refusals as in OrderQueryService."""
+    """For staff and auditors. Metadata and refusals as in OrderQueryService."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -48,7 +48,7 @@ class OperationsQueryServiceStub:
 
 @_typing.type_check_only
 class OperationsQueryServiceAsyncStub(OperationsQueryServiceStub):
-    """For staff. Metadata and refusals as in OrderQueryService."""
+    """For staff and auditors. Metadata and refusals as in OrderQueryService."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListProcesses: _aio.UnaryUnaryMultiCallable[_operations_query_service_pb2.ListProcessesRequest, _operations_query_service_pb2.ListProcessesResponse]  # type: ignore[assignment]
@@ -63,7 +63,7 @@ class OperationsQueryServiceAsyncStub(OperationsQueryServiceStub):
     """Give the live figures, whole and of one moment; UNAVAILABLE when they cannot be read or are being counted anew."""
 
 class OperationsQueryServiceServicer(metaclass=_abc_1.ABCMeta):
-    """For staff. Metadata and refusals as in OrderQueryService."""
+    """For staff and auditors. Metadata and refusals as in OrderQueryService."""
 
     @_abc_1.abstractmethod
     def ListProcesses(

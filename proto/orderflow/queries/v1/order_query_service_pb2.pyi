@@ -225,7 +225,7 @@ class OrderFilter(_message.Message):
     customer_id: _builtins.str
     """Of this customer."""
     q: _builtins.str
-    """Words, or their beginnings, of order id, customer, SKU and product; all of them must be found."""
+    """Words, or their beginnings, of order id, customer, SKU and product; all must be found. Auditors need a reason."""
     @_builtins.property
     def status(self) -> _containers.RepeatedScalarFieldContainer[_order_pb2.OrderStatus.ValueType]:
         """Any of them."""
@@ -371,6 +371,7 @@ class OrderSummary(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     TENANT_ID_FIELD_NUMBER: _builtins.int
+    MASKED_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """A UUID."""
     customer_id: _builtins.str
@@ -397,6 +398,8 @@ class OrderSummary(_message.Message):
     """Log position of the newest event in this line."""
     tenant_id: _builtins.str
     """Whose shop it is."""
+    masked: _builtins.bool
+    """There is a name that an auditor is not shown without a `reveal-reason`."""
     @_builtins.property
     def total(self) -> _money_pb2.Money:
         """At the prices it was placed at."""
@@ -438,10 +441,11 @@ class OrderSummary(_message.Message):
         version: _builtins.int = ...,
         position: _builtins.int = ...,
         tenant_id: _builtins.str = ...,
+        masked: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["delivered_at", b"delivered_at", "placed_at", b"placed_at", "shipped_at", b"shipped_at", "total", b"total", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_reason", b"cancel_reason", "customer_id", b"customer_id", "customer_name", b"customer_name", "delivered_at", b"delivered_at", "first_line", b"first_line", "item_count", b"item_count", "line_count", b"line_count", "order_id", b"order_id", "payment_status", b"payment_status", "placed_at", b"placed_at", "position", b"position", "shipped_at", b"shipped_at", "shipped_count", b"shipped_count", "status", b"status", "tenant_id", b"tenant_id", "total", b"total", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_reason", b"cancel_reason", "customer_id", b"customer_id", "customer_name", b"customer_name", "delivered_at", b"delivered_at", "first_line", b"first_line", "item_count", b"item_count", "line_count", b"line_count", "masked", b"masked", "order_id", b"order_id", "payment_status", b"payment_status", "placed_at", b"placed_at", "position", b"position", "shipped_at", b"shipped_at", "shipped_count", b"shipped_count", "status", b"status", "tenant_id", b"tenant_id", "total", b"total", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -528,6 +532,7 @@ class OrderDetail(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     TENANT_ID_FIELD_NUMBER: _builtins.int
+    MASKED_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """A UUID."""
     customer_id: _builtins.str
@@ -544,6 +549,8 @@ class OrderDetail(_message.Message):
     """Log position of the newest event in this view."""
     tenant_id: _builtins.str
     """Whose shop it is."""
+    masked: _builtins.bool
+    """There is a contact that an auditor is not shown without a `reveal-reason`."""
     @_builtins.property
     def contact(self) -> _order_pb2.Contact:
         """Who gets it."""
@@ -610,10 +617,11 @@ class OrderDetail(_message.Message):
         version: _builtins.int = ...,
         position: _builtins.int = ...,
         tenant_id: _builtins.str = ...,
+        masked: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cancelled_at", b"cancelled_at", "completed_at", b"completed_at", "confirmed_at", b"confirmed_at", "contact", b"contact", "delivered_at", b"delivered_at", "payment", b"payment", "placed_at", b"placed_at", "total", b"total", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_reason", b"cancel_reason", "cancelled_at", b"cancelled_at", "completed_at", b"completed_at", "confirmed_at", b"confirmed_at", "contact", b"contact", "customer_id", b"customer_id", "delivered_at", b"delivered_at", "lines", b"lines", "locale", b"locale", "order_id", b"order_id", "payment", b"payment", "placed_at", b"placed_at", "position", b"position", "shipments", b"shipments", "status", b"status", "tenant_id", b"tenant_id", "total", b"total", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_reason", b"cancel_reason", "cancelled_at", b"cancelled_at", "completed_at", b"completed_at", "confirmed_at", b"confirmed_at", "contact", b"contact", "customer_id", b"customer_id", "delivered_at", b"delivered_at", "lines", b"lines", "locale", b"locale", "masked", b"masked", "order_id", b"order_id", "payment", b"payment", "placed_at", b"placed_at", "position", b"position", "shipments", b"shipments", "status", b"status", "tenant_id", b"tenant_id", "total", b"total", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,6 +28,9 @@ if _version_not_supported:
 class OrderQueryServiceStub:
     """Every call carries the metadata `authorization: Bearer <token>`. A customer sees their own orders, staff the tenant's;
     what is not the caller's to see looks as if it were not there. Refusals as in the write API's OrderCommandService.
+    An auditor (`audit:read`) sees the tenant's, too, with contacts masked, and each call is recorded before it is
+    answered. The metadata `reveal-reason`, 10 to 500 printable ASCII characters, opens the contacts of that one answer
+    and is recorded with it; from anybody else it changes nothing.
     """
 
     def __init__(self, channel):
@@ -71,6 +74,9 @@ class OrderQueryServiceStub:
 class OrderQueryServiceServicer:
     """Every call carries the metadata `authorization: Bearer <token>`. A customer sees their own orders, staff the tenant's;
     what is not the caller's to see looks as if it were not there. Refusals as in the write API's OrderCommandService.
+    An auditor (`audit:read`) sees the tenant's, too, with contacts masked, and each call is recorded before it is
+    answered. The metadata `reveal-reason`, 10 to 500 printable ASCII characters, opens the contacts of that one answer
+    and is recorded with it; from anybody else it changes nothing.
     """
 
     def ListOrders(self, request, context):
@@ -160,6 +166,9 @@ def add_OrderQueryServiceServicer_to_server(servicer, server):
 class OrderQueryService:
     """Every call carries the metadata `authorization: Bearer <token>`. A customer sees their own orders, staff the tenant's;
     what is not the caller's to see looks as if it were not there. Refusals as in the write API's OrderCommandService.
+    An auditor (`audit:read`) sees the tenant's, too, with contacts masked, and each call is recorded before it is
+    answered. The metadata `reveal-reason`, 10 to 500 printable ASCII characters, opens the contacts of that one answer
+    and is recorded with it; from anybody else it changes nothing.
     """
 
     @staticmethod

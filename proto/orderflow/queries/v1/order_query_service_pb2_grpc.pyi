@@ -31,6 +31,9 @@ GRPC_VERSION: str
 class OrderQueryServiceStub:
     """Every call carries the metadata `authorization: Bearer <token>`. A customer sees their own orders, staff the tenant's;
     what is not the caller's to see looks as if it were not there. Refusals as in the write API's OrderCommandService.
+    An auditor (`audit:read`) sees the tenant's, too, with contacts masked, and each call is recorded before it is
+    answered. The metadata `reveal-reason`, 10 to 500 printable ASCII characters, opens the contacts of that one answer
+    and is recorded with it; from anybody else it changes nothing.
     """
 
     @_typing.overload
@@ -56,6 +59,9 @@ class OrderQueryServiceStub:
 class OrderQueryServiceAsyncStub(OrderQueryServiceStub):
     """Every call carries the metadata `authorization: Bearer <token>`. A customer sees their own orders, staff the tenant's;
     what is not the caller's to see looks as if it were not there. Refusals as in the write API's OrderCommandService.
+    An auditor (`audit:read`) sees the tenant's, too, with contacts masked, and each call is recorded before it is
+    answered. The metadata `reveal-reason`, 10 to 500 printable ASCII characters, opens the contacts of that one answer
+    and is recorded with it; from anybody else it changes nothing.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -77,6 +83,9 @@ class OrderQueryServiceAsyncStub(OrderQueryServiceStub):
 class OrderQueryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Every call carries the metadata `authorization: Bearer <token>`. A customer sees their own orders, staff the tenant's;
     what is not the caller's to see looks as if it were not there. Refusals as in the write API's OrderCommandService.
+    An auditor (`audit:read`) sees the tenant's, too, with contacts masked, and each call is recorded before it is
+    answered. The metadata `reveal-reason`, 10 to 500 printable ASCII characters, opens the contacts of that one answer
+    and is recorded with it; from anybody else it changes nothing.
     """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,1 @@
+"""What auditors look at, and how that is recorded."""
