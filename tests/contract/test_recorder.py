@@ -1,6 +1,8 @@
 """The library's own recorder tests, on the migrated schema, and what our subclass adds."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Timer, current_thread
 from uuid import uuid4
 
 import psycopg
@@ -8,6 +10,7 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresDatastore
 from eventsourcing.tests.persistence import ApplicationRecorderTestCase, NonInterleavingNotificationIDsBaseCase
+from psycopg.rows import DictRow
 
 from infra.group_commit import LOG_LOCK
 from infra.recorder import LogRecorder, open_datastore
@@ -70,3 +73,30 @@ def test_appending_without_the_lock_is_refused(database: str) -> None:
         unlocked.enable_db_functions = True
         with pytest.raises(ValueError, match="without the lock"):
             LogRecorder(unlocked)
+
+
+def test_what_is_appended_before_a_subscription_listens_is_told(
+    datastore: PostgresDatastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    appended, connect = Event(), datastore.get_connection
+
+    @contextmanager
+    def late() -> Iterator[psycopg.Connection[DictRow]]:
+        if current_thread().name.endswith("(_listen)"):
+            assert appended.wait(10)
+        with connect() as connection:
+            yield connection
+
+    monkeypatch.setattr(datastore, "get_connection", late)
+    recorder = LogRecorder(datastore)
+    recorder.insert_events([an_event()])
+    with recorder.subscribe() as subscription:
+        patience = Timer(10, subscription.stop)
+        patience.start()
+        assert next(subscription).id == 1
+        recorder.insert_events([an_event()])
+        appended.set()
+        told = next(subscription, None)
+        patience.cancel()
+    assert told is not None
+    assert told.id == 2
