@@ -77,14 +77,14 @@ def _has_come(instant: datetime) -> datetime:
 
 
 class AsOf(Fresh):
-    """Now, or as it was at an instant: then of one tenant as a whole, and for staff alone.
+    """Now, or as it was at an instant: then of one tenant as a whole, for staff and auditors.
 
     The first question about an instant has it computed. It is 503 `past-being-computed` when that takes longer than
     `wait`: ask again.
     """
 
     as_of: Annotated[When, AfterValidator(_has_come)] | None = Field(default=None, examples=["2026-03-02T12:00:00Z"])
-    """At this instant."""
+    """As it was at this instant, for staff and auditors; it is computed when it is asked for first."""
 
     @model_validator(mode="after")
     def _now_or_then(self) -> Self:
