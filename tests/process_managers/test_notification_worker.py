@@ -146,7 +146,7 @@ async def test_the_user_of_the_mail_server_logs_in() -> None:
     def knows(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, login: object) -> AuthResult:
         assert isinstance(login, LoginPassword)
         asked.append(login)
-        return AuthResult(success=login.password == b"secret")
+        return AuthResult(success=login.password == b"secret", handled=False)
 
     sessions: list[SMTP] = []
 
@@ -160,7 +160,7 @@ async def test_the_user_of_the_mail_server_logs_in() -> None:
     async with await asyncio.get_running_loop().create_server(session, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         await Smtp("127.0.0.1", port, "shop", "secret", "none").send(a_mail())
-        with pytest.raises(MailNotTaken):
+        with pytest.raises(MailNotTaken, match="535"):
             await Smtp("127.0.0.1", port, "shop", "wrong", "none").send(a_mail())
         with pytest.raises(MailNotTaken):
             await Smtp("127.0.0.1", port, "shop", "secret").send(a_mail())
