@@ -15,12 +15,18 @@ SECONDS: Final = 10.0
 """How long to wait for one answer, and for a platform that says that it will be back."""
 
 
+BEING_COMPUTED: Final = "/problems/past-being-computed"
+
+
 class Refused(Exception):  # noqa: N818 - a state of the world
     """The API answered with a problem document."""
 
-    def __init__(self, status: int, title: str, detail: str) -> None:
+    def __init__(self, status: int, title: str, detail: str, kind: str = "") -> None:
         super().__init__(f"{title}: {detail}" if detail else title)
         self.status = status
+        self.detail = detail
+        self.kind = kind
+        """The type of the problem."""
 
 
 class Unreachable(Exception):  # noqa: N818 - a state of the world
@@ -31,7 +37,8 @@ class Unreachable(Exception):  # noqa: N818 - a state of the world
 class Api:
     """Speaks for the holder of one token; many may share one connection pool.
 
-    Raises Refused for an answer that is no success, Unreachable without an answer. Comes back by itself after a 503.
+    Raises Refused for an answer that is no success, Unreachable without an answer. Comes back by itself after a 503,
+    unless that says how far something is that takes long.
     """
 
     http: httpx.AsyncClient
@@ -69,7 +76,8 @@ class Api:
             except httpx.HTTPError as error:
                 raise Unreachable(f"{url} does not answer ({type(error).__name__})") from error
             pause = int(answer.headers.get("retry-after", 1))
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or monotonic() + pause > until:
+            is_away = answer.status_code == httpx.codes.SERVICE_UNAVAILABLE and BEING_COMPUTED not in answer.text
+            if not is_away or monotonic() + pause > until:
                 return _content(answer)
             await asyncio.sleep(pause)
 
@@ -83,4 +91,5 @@ def _content(answer: httpx.Response) -> Json:
         return content
     title = str(content.get("title") or f"HTTP {answer.status_code}")
     wrong = "; ".join(f"{each['pointer']} {each['detail']}" for each in content.get("errors", ()))
-    raise Refused(answer.status_code, title, wrong or str(content.get("detail") or ""))
+    detail = wrong or str(content.get("detail") or "")
+    raise Refused(answer.status_code, title, detail, str(content.get("type") or ""))

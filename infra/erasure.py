@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
 from infra.client import Api, Json
+from infra.replaying import drop, past_schemas
 from infra.vault import destroy
 from schemas.base import Message
 from schemas.ids import new_id, payment_id
@@ -161,9 +162,12 @@ async def _seen(api: Api, order_ids: Sequence[UUID], position: int) -> None:
 
 
 async def _forget(pool: Pool, order_ids: Sequence[UUID]) -> None:
-    async with pool.connection() as connection, connection.transaction():
-        await connection.execute(_FORGET_ANSWERS, (list(order_ids),))
-        await connection.execute(_FORGET_LETTERS, ([f"%{order_id}%" for order_id in order_ids],))
+    async with pool.connection() as connection:
+        async with connection.transaction():
+            await connection.execute(_FORGET_ANSWERS, (list(order_ids),))
+            await connection.execute(_FORGET_LETTERS, ([f"%{order_id}%" for order_id in order_ids],))
+        for schema in await past_schemas(connection):  # in which the customer could still be found by name
+            await drop(connection, schema)
 
 
 def _values(contacts: Iterable[Mapping[str, str | None] | None]) -> frozenset[str]:

@@ -148,6 +148,12 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds between comparisons of the acquirer's ledger with the payments here; 0 makes none.",
     )
+    drift_every: float = Field(
+        default=600,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds between looks whether what is derived still says what some of the log says; 0 makes none.",
+    )
     smtp_host: str = Field(default="127.0.0.1", description="The host mail is sent to.")
     smtp_user: str | None = Field(default=None, description="Who logs in at the mail server; nobody without it.")
     smtp_password: SecretStr | None = Field(default=None, description="The password of that user.")

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from infra.event_log import EventLog
 from infra.runtime import Runtime
+from infra.stopping import stop
 from infra.subscription import Subscription
 from infra.tenant_keys import TenantKeys
 from infra.vault import Vault
@@ -50,8 +51,17 @@ def subscriptions(redis: Redis, log: EventLog, vault: Vault) -> tuple[Subscripti
 
 @asynccontextmanager
 async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
-    """Subscribe; a read model that lags says so in its position. Serves nothing itself."""
+    """Subscribe, and look for drift; a read model that lags says so in its position. Serves nothing itself."""
     vault = Vault(runtime.pool, runtime.signals, TenantKeys.of_settings(runtime.settings))
     for subscription in subscriptions(runtime.redis, runtime.log, vault):
         runtime.subscriptions.subscribe(subscription)
-    yield {}
+    watching = []
+    if every := runtime.settings.drift_every:
+        from projections.versions.watching import Watch  # noqa: PLC0415  # which needs the read models above
+
+        watch = Watch(runtime.pool, runtime.redis, vault).keep(every)
+        watching.append(runtime.tasks.create_task(watch, name="drift"))
+    try:
+        yield {}
+    finally:
+        await stop(watching)

@@ -13,6 +13,7 @@ from query_api.cursors import CursorRefused
 from query_api.examples import answers
 from query_api.history.states import NotYetBegun, VersionNotReached
 from query_api.live import FiguresAway
+from query_api.pasts import PastBeingComputed, PastNotComputed
 from query_api.positions import PositionUnknown, ReadModelBehind
 from query_api.refusals import NOT_FOUND, PROBLEMS, REASON_MALFORMED, REASON_NEEDED, TOO_MANY_STREAMS
 
@@ -44,6 +45,9 @@ MISSING: Final[dict[int | str, dict[str, Any]]] = {
         "`version-not-reached`, `not-yet-begun`: there is no such point in its history."
     ),
 }
+THEN: Final[dict[int | str, dict[str, Any]]] = {
+    404: problem("`not-yet-begun`: at the instant `as_of` there was nothing yet."),
+}
 REFUSED: Final[dict[int | str, dict[str, Any]]] = {
     401: problem("`unauthenticated`: no valid access token."),
     403: problem("`forbidden`: the token lacks the scope."),
@@ -59,7 +63,8 @@ READS: Final[dict[int | str, dict[str, Any]]] = {
     ),
     **REFUSED,
     503: problem(
-        "`read-model-behind`: `min_position` was not reached in time. `*-away`, `unavailable`: a store is away."
+        "`read-model-behind`: `min_position` was not reached in time. `past-*`: what was at `as_of` is not there yet. "
+        "`*-away`, `unavailable`: a store is away."
     ),
 }
 
@@ -82,9 +87,12 @@ _ABOUT: Final = {
     "get_stock": ("stock",),
     "get_state": _ANYTHING,
     "get_diff": _ANYTHING,
+    "get_customer": ("customer",),
+    "list_orders_of_customer": ("customer",),
 }
-"""What an operation finds or does not find; the others with a 404 are about customers."""
+"""What an operation finds or does not find."""
 _A_POINT: Final = (PROBLEMS[VersionNotReached], PROBLEMS[NotYetBegun])
+_THEN: Final = (PROBLEMS[NotYetBegun], PROBLEMS[PastBeingComputed], PROBLEMS[PastNotComputed])
 _BY_PARAMETER: Final = {
     "cursor": (PROBLEMS[CursorRefused],),
     "q": (Problem(403, *REASON_NEEDED),),
@@ -129,10 +137,12 @@ def describe(app: FastAPI) -> None:
 def _problems(operation: dict[str, Any]) -> Iterator[Problem]:
     name, responses = operation["operationId"], operation["responses"]
     if "404" in responses:
-        for kind in _ABOUT.get(name, ("customer",)):
+        for kind in _ABOUT.get(name, ()):
             yield Problem(404, f"{kind}-not-found", NOT_FOUND)
     if name in ("get_state", "get_diff"):
         yield from _A_POINT
+    elif any(parameter["name"] == "as_of" for parameter in operation.get("parameters", ())):
+        yield from _THEN
     if name == "get_dashboard":
         yield PROBLEMS[FiguresAway]
     if name == "listen":

@@ -34,6 +34,8 @@ class Listing(Generic[R]):
     keys: tuple[tuple[LiteralString, LiteralString], ...]
     where: tuple[Condition, ...]
     descending: bool = False
+    schema: str | None = None
+    """Where the table is, unless it is the one that serves."""
 
     def query(self, place: Place | None, limit: int) -> tuple[sql.Composed, list[object]]:
         """Give the statement that reads `limit` rows after `place`, and its parameters."""
@@ -47,7 +49,7 @@ class Listing(Generic[R]):
         direction = _DIRECTION[self.descending]
         order = sql.SQL(", ").join(sql.SQL("{} {}").format(sql.Identifier(name), direction) for name, _ in self.keys)
         statement = sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {} LIMIT %s").format(
-            columns(self.row), sql.Identifier(self.table), sql.SQL(" AND ").join(clauses), order
+            columns(self.row), named(self.table, self.schema), sql.SQL(" AND ").join(clauses), order
         )
         return statement, [*values, limit]
 
@@ -65,6 +67,11 @@ class Listing(Generic[R]):
         """Read the first row."""
         rows, _ = await self.page(pool, None, 1)
         return rows[0] if rows else None
+
+
+def named(table: str, schema: str | None) -> sql.Identifier:
+    """Name a table of a schema, or the one that serves."""
+    return sql.Identifier(table) if schema is None else sql.Identifier(schema, table)
 
 
 def columns(row: type[Row]) -> sql.Composed:

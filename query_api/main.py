@@ -13,6 +13,7 @@ from infra.event_log import EventLog
 from infra.http import serve
 from infra.openapi import operation_id
 from infra.reference import reference_routes
+from infra.replaying import Replays
 from infra.rpc.server import Services, serve_rpc
 from infra.runtime import Runtime
 from infra.stopping import stop
@@ -30,6 +31,7 @@ from query_api.history.questions import PastQuestions
 from query_api.history.rest import past_routes
 from query_api.notices import Notices
 from query_api.operations import catalogue_routes, figure_routes
+from query_api.pasts import Pasts
 from query_api.positions import Positions
 from query_api.questions import OrderQuestions, ShopQuestions
 from query_api.reading import Reading
@@ -86,7 +88,8 @@ async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
     cursors = Cursors(settings.cursor_secret)
     contacts = Contacts(Vault(pool, runtime.signals, TenantKeys.of_settings(settings)))
     console = Console(settings.console_tenant, settings.host, pool, runtime.redis, contacts, _now)
-    reading, streams = Reading(pool, positions, cursors), Streams(notices, cursors, Looks(pool, _now))
+    pasts = Pasts(pool, Replays(settings))
+    reading, streams = Reading(pool, positions, cursors, pasts), Streams(notices, cursors, Looks(pool, _now))
     api = build(reading, runtime.log, streams, console, Auth.of_settings(settings))
     background = [
         runtime.tasks.create_task(positions.watch(), name="query_api:positions"),
@@ -102,6 +105,7 @@ async def service(runtime: Runtime) -> AsyncIterator[Mapping[str, str]]:
             finally:
                 notices.close()
     finally:
+        await pasts.close()
         await stop(background)
 
 

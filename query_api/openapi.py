@@ -10,6 +10,7 @@ from infra.auth import Auth
 from infra.event_log import EventLog
 from infra.feed import Feed
 from infra.jwks import Keys
+from infra.replaying import Replays
 from infra.settings import Settings
 from infra.signals import Signals
 from infra.tenant_keys import TenantKeys
@@ -20,6 +21,7 @@ from query_api.contacts import Contacts
 from query_api.cursors import Cursors
 from query_api.main import build
 from query_api.notices import Notices
+from query_api.pasts import Pasts
 from query_api.positions import Positions
 from query_api.reading import Reading
 from query_api.stream import Streams
@@ -39,8 +41,7 @@ def unconnected() -> FastAPI:
     positions, log = Positions(pool, signals), EventLog(pool)
     notices = Notices(Feed(log, signals), log, pool, positions)
     contacts = Contacts(Vault(pool, signals, TenantKeys(b"")))
+    reading = Reading(pool, positions, cursors, Pasts(pool, Replays(Settings())))
     console = Console(None, "", pool, Redis(), contacts, _now)
     auth = Auth(Keys(_no_keys), issuer="", audience="")
-    return build(
-        Reading(pool, positions, cursors), log, Streams(notices, cursors, Looks(pool, _now)), console, auth
-    ).app
+    return build(reading, log, Streams(notices, cursors, Looks(pool, _now)), console, auth).app

@@ -10,8 +10,17 @@ from infra.auth import Auth, Caller
 from query_api import sales
 from query_api.answers import answered
 from query_api.audit.viewers import viewing
-from query_api.description import MISSING, READS
-from query_api.parameters import DayRange, Fresh, HourRange, ProcessQuery, ProductQuery, ProductSalesQuery, StockQuery
+from query_api.description import MISSING, READS, THEN
+from query_api.parameters import (
+    AsOf,
+    DayRange,
+    Fresh,
+    HourRange,
+    ProcessQuery,
+    ProductQuery,
+    ProductSalesQuery,
+    StockQuery,
+)
 from query_api.questions import ShopQuestions
 from query_api.reading import Page
 from schemas.base import Sku
@@ -27,7 +36,7 @@ def catalogue_routes(questions: ShopQuestions, auth: Auth) -> APIRouter:
     stockroom = Depends(viewing(auth, "operations:read", "stock:manage"))
     staff = Depends(viewing(auth, "operations:read"))
 
-    @router.get("/products", response_model=Page[ProductView], tags=["catalogue"])
+    @router.get("/products", response_model=Page[ProductView], tags=["catalogue"], responses=THEN)
     async def list_products(
         request: Request, by: Annotated[Caller, anybody], asked: Annotated[ProductQuery, Query()]
     ) -> Response:
@@ -41,7 +50,7 @@ def catalogue_routes(questions: ShopQuestions, auth: Auth) -> APIRouter:
         """Give one product."""
         return answered(request, await questions.product(by, sku, asked))
 
-    @router.get("/stock", response_model=Page[StockLevel], tags=["stock"])
+    @router.get("/stock", response_model=Page[StockLevel], tags=["stock"], responses=THEN)
     async def list_stock(
         request: Request, by: Annotated[Caller, stockroom], asked: Annotated[StockQuery, Query()]
     ) -> Response:
@@ -70,30 +79,30 @@ def figure_routes(questions: ShopQuestions, auth: Auth) -> APIRouter:
     router = APIRouter(prefix="/v1", responses=READS)
     staff = Depends(viewing(auth, "operations:read"))
 
-    @router.get("/sales/hourly", response_model=sales.Hourly, tags=["sales"])
+    @router.get("/sales/hourly", response_model=sales.Hourly, tags=["sales"], responses=THEN)
     async def get_hourly_sales(
         request: Request, by: Annotated[Caller, staff], asked: Annotated[HourRange, Query()]
     ) -> Response:
         """Give confirmed sales by the hour."""
         return answered(request, await questions.hourly_sales(by, asked))
 
-    @router.get("/sales/daily", response_model=sales.Daily, tags=["sales"])
+    @router.get("/sales/daily", response_model=sales.Daily, tags=["sales"], responses=THEN)
     async def get_daily_sales(
         request: Request, by: Annotated[Caller, staff], asked: Annotated[DayRange, Query()]
     ) -> Response:
         """Give confirmed sales by the UTC day."""
         return answered(request, await questions.daily_sales(by, asked))
 
-    @router.get("/sales/products", response_model=sales.ByProduct, tags=["sales"])
+    @router.get("/sales/products", response_model=sales.ByProduct, tags=["sales"], responses=THEN)
     async def get_product_sales(
         request: Request, by: Annotated[Caller, staff], asked: Annotated[ProductSalesQuery, Query()]
     ) -> Response:
         """Give confirmed sales by product, the most revenue first."""
         return answered(request, await questions.product_sales(by, asked))
 
-    @router.get("/dashboard", response_model=Dashboard, tags=["operations"])
+    @router.get("/dashboard", response_model=Dashboard, tags=["operations"], responses=THEN)
     async def get_dashboard(
-        request: Request, by: Annotated[Caller, staff], asked: Annotated[Fresh, Query()]
+        request: Request, by: Annotated[Caller, staff], asked: Annotated[AsOf, Query()]
     ) -> Response:
         """Give the live figures, whole and of one moment; 503 when they cannot be read or are being counted anew."""
         return answered(request, await questions.dashboard(by, asked))

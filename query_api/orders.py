@@ -65,6 +65,12 @@ def customer(caller: Caller, customer_id: UUID) -> Listing[CustomerHistory]:
     return Listing(CustomerHistory, "customer_histories", (("customer_id", "uuid"),), where)
 
 
+def any_of_customer(caller: Caller, customer_id: UUID) -> Listing[OrderSummary]:
+    """One order of a customer, or nothing."""
+    where = (*seen_by(caller), _KNOWN, Condition("customer_id = %s", (customer_id,)))
+    return Listing(OrderSummary, "order_summaries", (_ORDER_ID,), where)
+
+
 def of_customer(listing: Listing[OrderSummary], customer_id: UUID) -> Listing[OrderSummary]:
     """Narrow a list down to one customer."""
     return replace(listing, where=(*listing.where, Condition("customer_id = %s", (customer_id,))))

@@ -1,11 +1,20 @@
 """What may be asked: every filter, sort and bound, checked before a query is built. Unknown parameters are refused."""
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    model_validator,
+)
 
 from infra.auth import Subject
 from query_api.cursors import MAX_CURSOR
@@ -61,6 +70,29 @@ class Fresh(BaseModel):
     """Seconds to wait for the read model to get there."""
 
 
+def _has_come(instant: datetime) -> datetime:
+    if instant > datetime.now(UTC):
+        raise ValueError("has not come yet")
+    return instant
+
+
+class AsOf(Fresh):
+    """Now, or as it was at an instant: then of one tenant as a whole, for staff and auditors.
+
+    The first question about an instant has it computed. It is 503 `past-being-computed` when that takes longer than
+    `wait`: ask again.
+    """
+
+    as_of: Annotated[When, AfterValidator(_has_come)] | None = Field(default=None, examples=["2026-03-02T12:00:00Z"])
+    """As it was at this instant, for staff and auditors; it is computed when it is asked for first."""
+
+    @model_validator(mode="after")
+    def _now_or_then(self) -> Self:
+        if self.as_of is not None and self.min_position is not None:
+            raise ValueError("takes `min_position` or `as_of`, not both")
+        return self
+
+
 class Paged(Fresh):
     limit: Limit = 50
     cursor: CursorText | None = None
@@ -71,7 +103,7 @@ class Paged(Fresh):
         return self.model_dump_json(exclude={"limit", "cursor", "min_position", "wait"}, exclude_none=True)
 
 
-class OrderQuery(Paged):
+class OrderQuery(Paged, AsOf):
     status: Annotated[frozenset[OrderStatus], _SORTED] = frozenset()
     """Repeat it to see several."""
     payment_status: Annotated[frozenset[PaymentStatus], _SORTED] = frozenset()
@@ -91,11 +123,11 @@ class TimelineQuery(Paged):
     """With commands, payment attempts, mails, steps and causes, and with what is waited for; not only the events."""
 
 
-class ProductQuery(Paged):
+class ProductQuery(Paged, AsOf):
     status: Literal["listed", "retired"] | None = None
 
 
-class StockQuery(Paged):
+class StockQuery(Paged, AsOf):
     available_below: Annotated[int, Field(ge=-(2**53), le=2**53)] | None = None
     """Only what has fewer units available."""
 
@@ -119,7 +151,7 @@ class LookQuery(Paged):
     """Not included."""
 
 
-class HourRange(Fresh):
+class HourRange(AsOf):
     """At most 31 days; without it, the last 24 hours."""
 
     since: When | None = Field(default=None, alias="from")
@@ -132,7 +164,7 @@ class HourRange(Fresh):
         return self
 
 
-class DayRange(Fresh):
+class DayRange(AsOf):
     """At most 366 days, both ends included; without it, the last 30 days."""
 
     since: Day | None = Field(default=None, alias="from")

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from infra.auth import Caller
 from infra.problems import Problem
-from query_api import catalogue, live, orders, sales
+from query_api import catalogue, live, orders, past_figures, sales
 from query_api.audit.looking import look
 from query_api.audit.record import Looks
 from query_api.contacts import Contacts, masked_for
@@ -17,6 +17,7 @@ from query_api.history.stories import story
 from query_api.history.story_parts import Timeline
 from query_api.listing import Listing
 from query_api.parameters import (
+    AsOf,
     DayRange,
     Fresh,
     HourRange,
@@ -27,7 +28,7 @@ from query_api.parameters import (
     StockQuery,
     TimelineQuery,
 )
-from query_api.reading import Found, Page, Reading
+from query_api.reading import Found, Page, Point, Reading
 from query_api.refusals import REASON_NEEDED
 from schemas.views import (
     CustomerHistory,
@@ -73,8 +74,9 @@ class OrderQuestions:
 
     @look("/v1/customers/{customer_id}/orders", contacts=True)
     async def orders_of(self, by: Caller, customer_id: UUID, asked: OrderQuery) -> Found[Page[OrderSummary]]:
-        await self._reading.fresh("order_summaries", asked)
-        await self._reading.found(orders.customer(by, customer_id), "customer-not-found")
+        async with self._reading.at("order_summaries", by, asked) as point:
+            known = replace(orders.any_of_customer(by, customer_id), schema=point.schema)
+            await self._reading.found(known, "customer-not-found")
         listing = orders.of_customer(self._orders(by, asked), customer_id)
         return await self._listed(f"/v1/customers/{customer_id}/orders", by, asked, listing)
 
@@ -125,21 +127,31 @@ class ShopQuestions:
 
     @look("/v1/sales/hourly")
     async def hourly_sales(self, by: Caller, asked: HourRange) -> Found[sales.Hourly]:
-        position = await self._reading.fresh("sales_hours", asked)
-        return Found(await sales.hourly(self._reading.pool, by.tenant_id, asked, self._now()), position)
+        async with self._reading.at("sales_hours", by, asked) as point:
+            found = await sales.hourly(self._sold(by, point), asked, asked.as_of or self._now())
+        return Found(found, point.position)
 
     @look("/v1/sales/daily")
     async def daily_sales(self, by: Caller, asked: DayRange) -> Found[sales.Daily]:
-        position = await self._reading.fresh("sales_hours", asked)
-        return Found(await sales.daily(self._reading.pool, by.tenant_id, asked, self._now()), position)
+        async with self._reading.at("sales_hours", by, asked) as point:
+            found = await sales.daily(self._sold(by, point), asked, asked.as_of or self._now())
+        return Found(found, point.position)
 
     @look("/v1/sales/products")
     async def product_sales(self, by: Caller, asked: ProductSalesQuery) -> Found[sales.ByProduct]:
-        position = await self._reading.fresh("sales_products", asked)
-        return Found(await sales.by_product(self._reading.pool, by.tenant_id, asked, self._now()), position)
+        async with self._reading.at("sales_products", by, asked) as point:
+            found = await sales.by_product(self._sold(by, point), asked, asked.as_of or self._now())
+        return Found(found, point.position)
+
+    def _sold(self, by: Caller, point: Point) -> sales.Sold:
+        return sales.Sold(self._reading.pool, by.tenant_id, point.schema)
 
     @look("/v1/dashboard")
-    async def dashboard(self, by: Caller, asked: Fresh) -> Found[Dashboard]:
+    async def dashboard(self, by: Caller, asked: AsOf) -> Found[Dashboard]:
+        if asked.as_of is not None:
+            async with self._reading.at("order_summaries", by, asked) as point:
+                figures = await past_figures.dashboard(self._reading.pool, by.tenant_id, asked.as_of, point)
+            return Found(figures, point.position)
         await self._reading.known(asked.min_position)
         position = asked.min_position or 0
         figures = await live.dashboard_at(self._redis, by.tenant_id, self._now(), position, within=asked.wait)

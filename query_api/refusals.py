@@ -12,6 +12,7 @@ from query_api.audit.record import LookNotRecorded
 from query_api.cursors import CursorRefused
 from query_api.history.states import NotYetBegun, VersionNotReached
 from query_api.live import FiguresAway
+from query_api.pasts import PastBeingComputed, PastNotComputed
 from query_api.positions import PositionUnknown, ReadModelBehind
 
 TOO_MANY_STREAMS: Final = ("too-many-streams", "Too many streams are open.")
@@ -43,6 +44,15 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
     FiguresAway: Problem(
         503, "figures-away", "The live figures cannot be read or are being counted anew.", headers=_AGAIN
     ),
+    PastBeingComputed: Problem(
+        503, "past-being-computed", "What was at this instant is being computed. Ask again soon.", headers=_AGAIN
+    ),
+    PastNotComputed: Problem(
+        503,
+        "past-not-computed",
+        "What was at this instant could not be computed; the log of this process says why.",
+        headers={"retry-after": "30"},
+    ),
     LookNotRecorded: Problem(
         503, "look-not-recorded", "This look cannot be recorded, so nothing is shown. Try again soon.", headers=_AGAIN
     ),
@@ -53,6 +63,10 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
 
 def problem_of(error: Exception) -> Problem | None:
     """Name what a question failed with; None for a fault of ours."""
+    if isinstance(error, PastBeingComputed):
+        usual = PROBLEMS[PastBeingComputed]
+        said = f"What was at this instant is being computed: {error.percent} % is done. Ask again soon."
+        return Problem(usual.status_code, usual.kind, said, headers=usual.headers)
     return next((problem for state, problem in PROBLEMS.items() if isinstance(error, state)), None)
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from infra.auth import Auth, Caller
 from query_api.answers import answered
 from query_api.audit.viewers import viewing
-from query_api.description import MISSING, READS
+from query_api.description import MISSING, READS, THEN
 from query_api.history.story_parts import Timeline
 from query_api.parameters import Fresh, OrderQuery, TimelineQuery
 from query_api.questions import OrderQuestions
@@ -23,7 +23,7 @@ def order_routes(questions: OrderQuestions, auth: Auth) -> APIRouter:
     router = APIRouter(prefix="/v1", responses=READS)
     reading = Depends(viewing(auth, "orders:read", "orders:manage"))
 
-    @router.get("/orders", response_model=Page[OrderSummary], tags=["orders"])
+    @router.get("/orders", response_model=Page[OrderSummary], tags=["orders"], responses=THEN)
     async def list_orders(
         request: Request, by: Annotated[Caller, reading], asked: Annotated[OrderQuery, Query()]
     ) -> Response:

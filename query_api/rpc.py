@@ -35,6 +35,7 @@ from query_api.audit.viewers import viewer
 from query_api.history.questions import PastQuestions
 from query_api.history.rpc import HistoryQueries
 from query_api.parameters import (
+    AsOf,
     DayRange,
     Fresh,
     HourRange,
@@ -181,7 +182,7 @@ class OperationsQueries(OperationsQueryServiceServicer):
     async def GetDashboard(
         self, request: operations_pb.GetDashboardRequest, _: Context
     ) -> operations_pb.GetDashboardResponse:
-        figures = (await self._questions.dashboard(_staff(), asked(Fresh, request))).body
+        figures = (await self._questions.dashboard(_staff(), asked(AsOf, request))).body
         counts = [{"status": status, "orders": orders} for status, orders in figures.orders_by_status.items()]
         return filled(operations_pb.GetDashboardResponse, {**dict(figures), "orders_by_status": counts})
 

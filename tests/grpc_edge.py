@@ -113,8 +113,18 @@ def metadata_of(headers: httpx.Headers) -> tuple[tuple[str, str], ...]:
 def problem_response(refused: Any) -> httpx.Response:  # noqa: ANN401  # grpc.RpcError that is a call
     """Give the problem document that the details of a status stand for."""
     details = dict(refused.trailing_metadata() or ())["grpc-status-details-bin"]
-    problem = problem_of(Status.FromString(details))
-    return httpx.Response(problem["status"], json=problem, headers={"content-type": "application/problem+json"})
+    status = Status.FromString(details)
+    problem, headers = problem_of(status), {"content-type": "application/problem+json"}
+    if seconds := retry_after(status):
+        headers["retry-after"] = str(seconds)
+    return httpx.Response(problem["status"], json=problem, headers=headers)
+
+
+def retry_after(status: Status) -> int:
+    retry = RetryInfo()
+    for detail in status.details:
+        detail.Unpack(retry)
+    return int(retry.retry_delay.seconds)
 
 
 def problem_of(status: Status) -> Json:

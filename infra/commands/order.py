@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from infra.commands.as_of import AsOf, get_as_of
 from infra.commands.ask import ask_platform
 from infra.commands.order_past import OrderId, diff, export_test, show_past
 from infra.commands.order_story import show_story
@@ -129,12 +130,13 @@ def list_orders(  # noqa: PLR0913  # one parameter an option
     q: Annotated[str | None, typer.Option("--search", "-q", help="Words of customer, product or order id.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
     cursor: Annotated[str | None, typer.Option(help="`next_cursor` of the page before.")] = None,
+    as_of: AsOf = None,
     as_json: AsJson = None,
 ) -> None:
     """List orders, the newest first."""
 
     async def conversation(api: "Api") -> "Json":
-        return await api.get("/v1/orders", status=status, q=q, limit=limit, cursor=cursor)
+        return await get_as_of(api, "/v1/orders", as_of, status=status, q=q, limit=limit, cursor=cursor)
 
     page = ask_platform(context, conversation)
     if wants_json(as_json):
@@ -152,7 +154,8 @@ def list_orders(  # noqa: PLR0913  # one parameter an option
     ]
     write_table("Orders", ("placed (UTC)", "order", "customer", "total", "status"), rows)
     if page["next_cursor"]:
-        typer.echo(f"More: orderflow order list --cursor {page['next_cursor']}")
+        then = f" --as-of {as_of}" if as_of else ""
+        typer.echo(f"More: orderflow order list --cursor {page['next_cursor']}{then}")
 
 
 @order.command()

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import psycopg
 
-from infra.status.model import Lag, OutboxStatus, ParkedStatus
+from infra.status.model import DriftStatus, Lag, OutboxStatus, ParkedStatus
 
 _SECONDS: Final = 5
 _HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
@@ -23,6 +23,7 @@ _PARKED: Final = """
 SELECT consumer, count(*) FILTER (WHERE status = 'parked'), count(*) FILTER (WHERE status = 'waiting')
 FROM dead_letters WHERE status IN ('parked', 'waiting') GROUP BY consumer ORDER BY consumer
 """
+_DRIFT: Final = "SELECT projection, looked_at, rows, differing FROM drift_looks ORDER BY projection"
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -34,6 +35,7 @@ class Figures:
     subscriptions: tuple[Lag, ...]
     outbox: tuple[OutboxStatus, ...]
     parked: tuple[ParkedStatus, ...]
+    drift: tuple[DriftStatus, ...]
 
 
 async def figures(dsn: str) -> Figures:
@@ -55,6 +57,10 @@ async def figures(dsn: str) -> Figures:
             parked=tuple(
                 ParkedStatus(consumer=consumer, parked=parked, waiting=waiting)
                 for consumer, parked, waiting in await _rows(connection, _PARKED)
+            ),
+            drift=tuple(
+                DriftStatus(projection=projection, looked_at=looked_at, rows=rows, differing=differing)
+                for projection, looked_at, rows, differing in await _rows(connection, _DRIFT)
             ),
         )
 

@@ -64,6 +64,7 @@ async def look(at: Looked) -> Status:
         outbox=seen.outbox if seen else (),
         queues=queues if isinstance(queues, tuple) else (),
         parked=seen.parked if seen else (),
+        drift=seen.drift if seen else (),
     )
 
 

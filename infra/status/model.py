@@ -77,6 +77,19 @@ class ParkedStatus(_Told):
     """Messages that are held up behind what is parked."""
 
 
+class DriftStatus(_Told):
+    """What the last look found, of rows that some of the log was compared with."""
+
+    projection: str
+    """What is derived from the log."""
+    looked_at: datetime
+    """When that was."""
+    rows: int
+    """Rows, or orders in Redis, that were looked at."""
+    differing: int
+    """Those that did not say what the log says."""
+
+
 class Status(_Told):
     profile: str
     """How the platform runs: `embedded` in one process, or as a `cluster`."""
@@ -98,6 +111,8 @@ class Status(_Told):
     """Each work queue, where RabbitMQ is used."""
     parked: tuple[ParkedStatus, ...]
     """Each consumer that has dead letters."""
+    drift: tuple[DriftStatus, ...]
+    """Each projection that was compared with the log."""
 
     @property
     def is_well(self) -> bool:

@@ -43,6 +43,9 @@ def drawn(status: Status) -> RenderableType:
         _table("RabbitMQ", ("queue", "ready", "consumers", "retrying", "dead"), queues),
         _table("Outbox", ("queue", "waiting", "oldest"), outbox),
         _table("Dead letters: `orderflow dlq list` says why", ("consumer", "parked", "behind them"), parked),
+        _table(
+            "Drift: `orderflow projection drift` says where", ("projection", "differing", "of", "ago"), _drift(status)
+        ),
     )
     return Columns([_below(running), _below(flowing)], padding=(0, 4))
 
@@ -53,6 +56,16 @@ def _below(tables: Iterable[Table]) -> Group:
 
 def _lags(lags: Iterable[Lag]) -> list[tuple[object, ...]]:
     return [(lag.reader, lag.position, lag.events or "", _seconds(lag.seconds)) for lag in lags]
+
+
+def _drift(status: Status) -> list[tuple[object, ...]]:
+    """Those that differ, or all of them in one line."""
+    now, found = status.told_at, status.drift
+    wrong = [each for each in found if each.differing]
+    if found and not wrong:
+        oldest = min(each.looked_at for each in found)
+        return [(f"all {len(found)}", 0, sum(each.rows for each in found), _since(oldest, now))]
+    return [(each.projection, f"[red]{each.differing}[/red]", each.rows, _since(each.looked_at, now)) for each in wrong]
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

@@ -1,24 +1,31 @@
 """`orderflow projection list`, `lag` and `drift`: how projections are."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.commands.output import AsJson, wants_json, write_json, write_table
+from infra.commands.output import AsJson, moment, wants_json, write_json, write_table
 from projections.commands.group import Data, Dsn, Names, projection
 from projections.commands.output import tell, told
+
+if TYPE_CHECKING:
+    from projections.versions.overview import Looked
 
 
 @projection.command("list")
 def list_projections(*, dsn: Dsn = None, data: Data = None, as_json: AsJson = None) -> None:
-    """List projections with the versions beside the serving one: rebuilt, and previous to go back to."""
+    """List projections with the versions beside the serving one: rebuilt, and previous to go back to.
+
+    `drift` is how many rows differed from the log, of those that were looked at last.
+    """
     from projections.commands.session import carry_out
     from projections.versions.beside import positions
-    from projections.versions.overview import SUBSCRIPTION_OF, lags
+    from projections.versions.overview import SUBSCRIPTION_OF, lags, looks
 
     async def look(pool: Any, settings: Any) -> list[dict[str, Any]]:  # noqa: ANN401  # a pool, imported late
         beside = await positions(pool, settings)
         async with pool.connection() as connection:
+            looked = await looks(connection)
             return [
                 {
                     "projection": lag.projection,
@@ -26,6 +33,7 @@ def list_projections(*, dsn: Dsn = None, data: Data = None, as_json: AsJson = No
                     "position": lag.position,
                     "behind": lag.behind,
                     **{place: known.get(lag.projection) for place, known in beside.items()},
+                    **_drift(looked.get(lag.projection)),
                 }
                 for lag in await lags(connection, SUBSCRIPTION_OF)
             ]
@@ -35,8 +43,21 @@ def list_projections(*, dsn: Dsn = None, data: Data = None, as_json: AsJson = No
         for each in found:
             write_json(each)
         return
-    columns = ("projection", "subscription", "position", "behind", "rebuilt", "previous")
-    write_table("Projections", columns, [[each[column] for column in columns] for each in found])
+    columns = ("projection", "subscription", "position", "behind", "rebuilt", "previous", "drift", "looked at (UTC)")
+    rows = [
+        (*(each[column] for column in columns[:-2]), _of_rows(each), moment(each["looked_at"] or "")) for each in found
+    ]
+    write_table("Projections", columns, rows)
+
+
+def _drift(looked: "Looked | None") -> dict[str, Any]:
+    if looked is None:
+        return {"looked_at": None, "rows": None, "differing": None}
+    return {"looked_at": looked.looked_at.isoformat(), "rows": looked.rows, "differing": looked.differing}
+
+
+def _of_rows(told: dict[str, Any]) -> str:
+    return "" if told["rows"] is None else f"{told['differing']} of {told['rows']}"
 
 
 @projection.command()
@@ -89,7 +110,7 @@ def drift(  # noqa: PLR0913  # one parameter an option
 
     from projections.commands.session import carry_out, projections_named
     from projections.versions.beside import drifting
-    from projections.versions.drift import Look
+    from projections.versions.drift import Look, note
 
     chosen = projections_named(names or ["all"])
     asked = Look(sample, heal, Random(seed))  # noqa: S311 - nothing is kept secret
@@ -98,6 +119,8 @@ def drift(  # noqa: PLR0913  # one parameter an option
         found = []
         for name in chosen:
             drift = await drifting(name, pool, settings, asked)
+            async with pool.connection() as connection:
+                await note(connection, drift)
             found.append({**told(drift.found), "drift": drift.figure, "streams": drift.streams, "healed": drift.healed})
             if not wants_json(as_json):
                 tell(drift.found, as_json=False)

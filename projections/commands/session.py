@@ -14,13 +14,14 @@ from redis.exceptions import RedisError
 
 from infra.commands.failure import REFUSED, UNREACHABLE, Failure
 from infra.commands.platform_database import opened, settings_of
+from infra.exclusive import Busy
 from infra.runtime import NotStarted
 from infra.settings import Settings
 from projections.live import FiguresLost
 from projections.versions.build import Advanced
 from projections.versions.folding import CannotFold
 from projections.versions.overview import SUBSCRIPTION_OF
-from projections.versions.switching import Busy, NoVersion
+from projections.versions.switching import NoVersion
 
 T = TypeVar("T")
 Pool = AsyncConnectionPool[AsyncConnection[Any]]

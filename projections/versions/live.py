@@ -9,6 +9,7 @@ from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
 from infra.event_log import EventLog
+from infra.exclusive import exclusive
 from infra.guard import Guard
 from infra.live_keys import GENERATION, PREFIX, LiveKeys
 from projections.live import NAME, LiveFigures, Target
@@ -17,7 +18,7 @@ from projections.versions.comparison import Comparison, Difference
 from projections.versions.drift import Drift
 from projections.versions.figures import figures_of
 from projections.versions.reading import rows
-from projections.versions.switching import PREVIOUS, REBUILT, NoVersion, TooDifferent, exclusive
+from projections.versions.switching import PREVIOUS, REBUILT, NoVersion, TooDifferent
 from schemas.ids import new_id
 
 _PAGE: Final = 2_000

@@ -23,6 +23,7 @@ LEFT JOIN subscription_positions AS reached ON reached.subscription = asked.name
 (SELECT coalesce(max(notification_id), 0) AS position FROM stored_events) AS head
 """
 _BUILDS: Final = b"SELECT projection, position FROM %s.builds"
+_LOOKS: Final = "SELECT projection, looked_at, rows, differing FROM drift_looks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,21 @@ class Lag:
 
     def seconds(self, now: datetime) -> float:
         return max((now - self.oldest).total_seconds(), 0.0) if self.oldest else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the last look for drift found."""
+
+    looked_at: datetime
+    rows: int
+    differing: int
+
+
+async def looks(connection: AsyncConnection[Any]) -> dict[str, Looked]:
+    """Give the last look at each projection that somebody has looked at."""
+    rows = await (await connection.execute(_LOOKS)).fetchall()
+    return {row[0]: Looked(*row[1:]) for row in rows}
 
 
 async def lags(connection: AsyncConnection[Any], projections: Iterable[str]) -> list[Lag]:

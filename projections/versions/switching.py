@@ -9,6 +9,7 @@ import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg_pool import AsyncConnectionPool
 
+from infra.exclusive import exclusive
 from infra.guard import Guard
 from projections.read_model import Key, ReadModel
 from projections.versions.build import Advanced, Build
@@ -19,8 +20,6 @@ from schemas.views import FED_BY
 
 REBUILT: Final = "rebuilt"
 PREVIOUS: Final = "previous"
-_LOCKS: Final = 0x0F10_0006
-"""Class of the advisory locks, one for each projection."""
 _ATTEMPTS: Final = 20
 _PAUSE_SECONDS: Final = 0.25
 _LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '1s'"
@@ -34,10 +33,6 @@ _MOVE: Final = (
     "DELETE FROM {into}.exceptions WHERE projection = %(projection)s",
 )
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
-
-
-class Busy(Exception):  # noqa: N818  # a state of the world
-    """Somebody else rebuilds, compares or switches the same projection."""
 
 
 class NoVersion(Exception):  # noqa: N818  # a state of the world
@@ -163,20 +158,6 @@ class Versions:
             await connection.execute("SET statement_timeout = 0")
             async with exclusive(connection, self._model.name):
                 yield connection
-
-
-@asynccontextmanager
-async def exclusive(connection: AsyncConnection[Any], name: str) -> AsyncIterator[None]:
-    """Hold the lock of a name while the connection lasts or the block does; raises Busy."""
-    lock = (_LOCKS, name)
-    taken = await (await connection.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", lock)).fetchone()
-    if taken != (True,):
-        raise Busy(name)
-    try:
-        yield
-    finally:
-        if not connection.closed:
-            await connection.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", lock)
 
 
 def _in(statement: str, into: str, out: str) -> sql.Composed:

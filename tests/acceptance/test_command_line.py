@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -317,7 +318,22 @@ def test_an_order_would_be_decided_as_it_was(shop: Shop, cli: CommandLine) -> No
     """Others may differ: tests beside this one send commands that no process asked for."""
     order_id = shop.staff.place([(shop.product(), 1)])
     shop.staff.until_status(order_id, "confirmed")
-    done = cli.run("counterfactual", "--grace", "0")
+    done = cli.run("replay", "--decide", "--grace", "0")
     assert done.returncode in {0, 1}, done.stderr
     differing = {json.loads(line)["stream_id"] for line in done.stdout.splitlines()}
     assert differing.isdisjoint({str(order_id), str(payment_id(order_id))})
+
+
+def test_orders_and_figures_are_shown_as_of_an_instant(shop: Shop, cli: CommandLine) -> None:
+    order_id = str(shop.staff.place([(shop.product(), 1)]))
+    shop.staff.until_status(UUID(order_id), "confirmed")
+    then = datetime.now(UTC).isoformat()
+    cli.json("order", "cancel", order_id)
+    listed = cli.json("order", "list", "--search", order_id, "--as-of", then)
+    assert [(each["order_id"], each["status"]) for each in listed["items"]] == [(order_id, "confirmed")]
+    figures = cli.json("figures", "--as-of", then)
+    recent = {each["order_id"]: each["status"] for each in figures["recent_orders"]}
+    assert recent[order_id] == "confirmed"
+    refused = cli.run("order", "list", "--as-of", "2999-01-01T00:00:00Z")
+    assert (refused.returncode, refused.stderr.count("\n")) == (3, 1)
+    assert refused.stderr.endswith("query/as_of has not come yet\n")

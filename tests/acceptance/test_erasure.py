@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,7 @@ from tests.acceptance.driver import Person, Shop
 from tests.faults.brokers import read_topics
 from tests.faults.log_promises import is_chained
 from tests.faults.platform import PREFIX, read_log
-from tests.running import command, environment
+from tests.running import command, environment, until
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -101,6 +102,16 @@ def reveal(shop: Shop, reason: str, **asked: str) -> Person:
     return auditor
 
 
+def names(staff: Person, **params: str) -> list[str]:
+    """Give the names that the list of orders shows, once what it was has been computed."""
+
+    def listed() -> httpx.Response | None:
+        answer = staff.ask("/v1/orders", **params)
+        return None if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE else answer
+
+    return [row["customer_name"] for row in until(listed, 30).json()["items"]]
+
+
 def test_what_can_still_be_read_is_certified_and_said(
     ready: Ready, ready_file: Path, http: httpx.Client, tmp_path: Path
 ) -> None:
@@ -139,6 +150,8 @@ def test_nothing_of_a_customer_can_be_read_once_they_are_erased(
     assert (refused.returncode, order_id in refused.stderr) == (1, True), refused.stderr
     customer.post(f"/v1/orders/{order_id}/cancellation", {}).raise_for_status()
     customer.until_status(order_id, "cancelled")
+    then = datetime.now(UTC).isoformat()
+    assert names(staff, as_of=then, q="xylan") == [PLANTED["name"]]
     auditor = reveal(shop, "complaint 4711", q="xylan")
     refused = erased(ready_file, customer_id, tmp_path, "--token", auditor.token)
     assert (refused.returncode, "orders:manage" in refused.stderr) == (1, True), refused.stderr
@@ -153,6 +166,8 @@ def test_nothing_of_a_customer_can_be_read_once_they_are_erased(
     detail = staff.ask(f"/v1/orders/{order_id}").json()
     assert detail["contact"] is None
     assert staff.ask("/v1/orders", q="xylander").json()["items"] == []
+    assert names(staff, as_of=then, q="xylan") == []
+    assert "" in names(staff, as_of=then, customer_id=customer_id)
     again = erased(ready_file, customer_id, tmp_path)
     assert (again.returncode, "No value was searched for" in again.stdout) == (0, True), again.stderr
     assert json.loads((tmp_path / "certificate.json").read_text())["keys_destroyed"] == []

@@ -9,7 +9,16 @@ from pydantic import BaseModel
 
 from infra.appender import ConcurrentChange, KeyReused
 from infra.problems import Problem
-from infra.status.model import Lag, OutboxStatus, ParkedStatus, ProcessStatus, QueueStatus, ServerStatus, Status
+from infra.status.model import (
+    DriftStatus,
+    Lag,
+    OutboxStatus,
+    ParkedStatus,
+    ProcessStatus,
+    QueueStatus,
+    ServerStatus,
+    Status,
+)
 from query_api.refusals import PROBLEMS
 from tests.architecture.catalogue_messages import messages
 from tests.architecture.markdown import heading, table
@@ -24,6 +33,7 @@ _FIGURES: Final[Mapping[str, type[BaseModel]]] = {
     "Outbox": OutboxStatus,
     "RabbitMQ": QueueStatus,
     "Dead letters": ParkedStatus,
+    "Drift": DriftStatus,
 }
 _GENERAL: Final = (400, 401, 403, 404, 405, 406, 413, 415, 422, 500, 503, 504)
 

@@ -20,12 +20,15 @@ from infra.auth import SCOPES, Caller
 from infra.event_log import EventLog, Stored
 from infra.local.servers import LocalServers
 from infra.migrate import migrate
+from infra.replaying import Replays
+from infra.settings import Settings
 from infra.signals import Signals
 from query_api.audit.record import Looks
 from query_api.cursors import Cursors
 from query_api.history.questions import PastQuestions, Subject
 from query_api.history.stories import story
 from query_api.parameters import DiffQuery, StateQuery
+from query_api.pasts import Pasts
 from query_api.positions import Positions
 from query_api.reading import Reading
 from schemas.recorded import Recorded
@@ -115,7 +118,8 @@ async def timed(what: str, ask: Callable[[Stored], Awaitable[object]], orders: l
 async def measure(dsn: str, orders: list[Stored]) -> None:
     by = Caller(TENANT, "staff", CUSTOMER_ID, frozenset(SCOPES))
     async with AsyncConnectionPool(dsn, kwargs={"autocommit": True}, min_size=1, open=False) as pool:
-        reading = Reading(pool, Positions(pool, Signals(dsn)), Cursors(SecretStr("none")))
+        pasts = Pasts(pool, Replays(Settings()))
+        reading = Reading(pool, Positions(pool, Signals(dsn)), Cursors(SecretStr("none")), pasts)
         past = PastQuestions(reading, EventLog(pool), Looks(pool, lambda: datetime.now(UTC)))
 
         async def told(order: Stored) -> None:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from psycopg import AsyncConnection, sql
 
 from infra.event_log import Stored
+from infra.instants import position_at
 from projections.main import READ_MODELS
 from projections.order_summary import ORDER_SUMMARIES
-from projections.versions.instants import position_at
 from projections.versions.reading import Steps
 from projections.versions.replay import Replay, Stretch, Unusable, usable
 from tests.projections.conftest import rows_in, write_log
@@ -108,6 +108,17 @@ async def test_as_of_an_instant_is_the_fold_of_what_had_happened_by_then(
         assert await position_at(connection, at + Story.pace / 2) == stored.position
 
 
+async def test_an_instant_is_found_past_events_that_cannot_be_read(
+    database: str, connection: AsyncConnection[Any]
+) -> None:
+    log = told(*FATES)
+    garbage = [b"{}", b"nothing", b'{"occurred_at": "never"}', b"\xff", b'{"occurred_at": "2026-03-01T00:00:00"}']
+    ruined = [each._replace(state=garbage[at % 5]) if at % 7 < 3 else each for at, each in enumerate(log)]
+    write_log(database, [Stored(*each) for each in ruined])
+    for at in range(3, len(log), 7):
+        assert await position_at(connection, log[at].recorded.occurred_at) == log[at].position
+
+
 async def test_rows_that_began_before_the_stretch_are_left_out(database: str, connection: AsyncConnection[Any]) -> None:
     log = told("delivered", "delivered")
     write_log(database, log)
@@ -121,12 +132,17 @@ async def test_rows_that_began_before_the_stretch_are_left_out(database: str, co
     assert rows == {key: row for key, row in project(ORDER_SUMMARIES, log).items() if key == (an_id("order", 1),)}
 
 
-async def test_a_stream_stops_at_an_event_that_cannot_be_read(database: str, connection: AsyncConnection[Any]) -> None:
+@pytest.mark.parametrize("tenant", [None, "acme"])
+async def test_a_stream_stops_at_an_event_that_cannot_be_read(
+    database: str, connection: AsyncConnection[Any], tenant: str | None
+) -> None:
     log = told("delivered", "delivered")
     poisoned = an_id("order", 0)
     at = next(i for i, stored in enumerate(log) if stored.stream_id == poisoned and stored.version == 2)
     write_log(database, [*log[:at], Stored(log[at].position, poisoned, 2, log[at].topic, b"{}"), *log[at + 1 :]])
-    replay = await Replay(connection, "scratch", READ_MODELS, Stretch(0, len(log)), PREPARED).open(restart=False)
+    replay = await Replay(connection, "scratch", READ_MODELS, Stretch(0, len(log), tenant), PREPARED).open(
+        restart=False
+    )
     done = await replay.run(never)
     assert done.unreadable == 1
     held = [each for each in log if each.stream_id != poisoned or each.version < 2]

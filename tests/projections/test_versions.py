@@ -16,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import SecretStr
 
 from infra.event_log import Stored
+from infra.exclusive import Busy, exclusive
 from infra.guard import Guard
 from infra.settings import Settings
 from projections.main import READ_MODELS, SHOP_FIGURES, order_views
@@ -25,7 +26,7 @@ from projections.read_model import ReadModel
 from projections.sales import SALES_HOURS
 from projections.versions.beside import steps_for
 from projections.versions.reading import Steps
-from projections.versions.switching import Busy, NoVersion, TooDifferent, Versions, exclusive
+from projections.versions.switching import NoVersion, TooDifferent, Versions
 from schemas.ids import payment_id
 from schemas.views import FED_BY
 from tests.projections.conftest import rows_in, stored_rows, write_log

@@ -30,6 +30,7 @@ def test_every_filter_is_part_of_the_question() -> None:
             "placed_from": "2026-03-01T00:00:00Z",
             "placed_to": "2026-03-02T00:00:00Z",
             "sort": "total",
+            "as_of": "2026-03-02T00:00:00Z",
         }
     )
     assert set(json.loads(full.question())) == names

@@ -101,7 +101,7 @@ async def test_an_answer_is_the_one_that_http_gives(shop: Shop, path: str, query
     known = path.format(order_id=order_id, customer_id=customer_id)
     over_http, over_grpc = await asked_both_ways(shop, known, query)
     assert over_http.status_code == 200, over_http.text
-    assert _comparable(over_grpc.json()) == _comparable(over_http.json())
+    assert comparable(over_grpc.json()) == comparable(over_http.json())
 
 
 async def test_a_story_is_the_one_that_http_gives(shop: Shop) -> None:
@@ -111,7 +111,7 @@ async def test_a_story_is_the_one_that_http_gives(shop: Shop) -> None:
         while before.json() != (await shop.get(path)).json():  # readers of the log were catching up meanwhile
             before, over_grpc = await asked_both_ways(shop, path, {})
     assert before.json()["story"]
-    assert _comparable(over_grpc.json()) == _comparable(before.json())
+    assert comparable(over_grpc.json()) == comparable(before.json())
 
 
 async def test_looks_are_the_ones_that_http_gives(shop: Shop) -> None:
@@ -119,7 +119,7 @@ async def test_looks_are_the_ones_that_http_gives(shop: Shop) -> None:
     await shop.platform.client.get("/v1/orders", params={"limit": 7}, headers=headers)
     over_http, over_grpc = await asked_both_ways(shop, "/v1/audit/looks", {"revealed": "true"})
     assert [look["reason"] for look in over_http.json()["items"]] == ["complaint 4711"]
-    assert _comparable(over_grpc.json()) == _comparable(over_http.json())
+    assert comparable(over_grpc.json()) == comparable(over_http.json())
 
 
 @pytest.mark.parametrize(("path", "query", "status"), REFUSED, ids=str)
@@ -248,10 +248,10 @@ async def _changes(watching: Watching, count: int) -> list[pb.OrderChange]:
     return found
 
 
-def _comparable(value: Any) -> Any:  # noqa: ANN401  # JSON is any value
+def comparable(value: Any) -> Any:  # noqa: ANN401  # JSON is any value
     """Leave out what the two sides write in their own way: how an instant ends, and members without a value."""
     if isinstance(value, dict):
-        return {name: _comparable(each) for name, each in value.items() if each is not None}
+        return {name: comparable(each) for name, each in value.items() if each is not None}
     if isinstance(value, list):
-        return [_comparable(each) for each in value]
+        return [comparable(each) for each in value]
     return value.replace("+00:00", "Z") if isinstance(value, str) else value

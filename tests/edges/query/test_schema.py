@@ -8,7 +8,8 @@ import pytest
 
 from schemas.events import Event
 from tests.edges.query.platform import Shop
-from tests.examples import authorised, confirmed, listed, received, requested, shipped
+from tests.edges.query.test_as_of import asked
+from tests.examples import NOON, authorised, confirmed, listed, received, requested, shipped
 
 pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
 
@@ -33,6 +34,7 @@ async def test_no_request_gets_a_server_error_or_an_answer_that_is_not_described
         await shop.tell(fact, order_id=order_id)
     async with shop.platform.runtime.pool.connection() as connection:
         await connection.execute(FULFILLED)
+    await asked(shop, "/v1/orders", NOON)  # all happened in that moment, so every other instant is there from now on
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{shop.platform.client.base_url}/openapi.json"),
         *("--header", f"Authorization: {shop.headers()['authorization']}"),

@@ -28,7 +28,7 @@ from google.type import money_pb2 as google_dot_type_dot_money__pb2
 from orderflow.queries.v1 import paging_pb2 as orderflow_dot_queries_dot_v1_dot_paging__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2orderflow/queries/v1/catalogue_query_service.proto\x12\x14orderflow.queries.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a!orderflow/queries/v1/paging.proto\"\xb2\x01\n\x13ListProductsRequest\x12=\n\x06status\x18\x01 \x01(\x0e\x32#.orderflow.queries.v1.ProductStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12,\n\x06paging\x18\x02 \x01(\x0b\x32\x1c.orderflow.queries.v1.Paging\x12.\n\x05\x66resh\x18\x03 \x01(\x0b\x32\x1f.orderflow.queries.v1.Freshness\"k\n\x14ListProductsResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.orderflow.queries.v1.Product\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xbb\x02\n\x07Product\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x18\n\x0b\x64\x65scription\x18\x04 \x01(\tH\x00\x88\x01\x01\x12!\n\x05price\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12\x33\n\x06status\x18\x06 \x01(\x0e\x32#.orderflow.queries.v1.ProductStatus\x12-\n\tlisted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\t \x01(\x05\x12\x10\n\x08position\x18\n \x01(\x03\x42\x0e\n\x0c_description\"t\n\x11GetProductRequest\x12/\n\x03sku\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[A-Z0-9][A-Z0-9._-]{0,63}$\x12.\n\x05\x66resh\x18\x02 \x01(\x0b\x32\x1f.orderflow.queries.v1.Freshness\"V\n\x12GetProductResponse\x12.\n\x07product\x18\x01 \x01(\x0b\x32\x1d.orderflow.queries.v1.Product\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xbd\x01\n\x10ListStockRequest\x12\x37\n\x0f\x61vailable_below\x18\x01 \x01(\x03\x42\x19\xbaH\x16\"\x14\x18\x80\x80\x80\x80\x80\x80\x80\x10(\x80\x80\x80\x80\x80\x80\x80\xf0\xff\x01H\x00\x88\x01\x01\x12,\n\x06paging\x18\x02 \x01(\x0b\x32\x1c.orderflow.queries.v1.Paging\x12.\n\x05\x66resh\x18\x03 \x01(\x0b\x32\x1f.orderflow.queries.v1.FreshnessB\x12\n\x10_available_below\"k\n\x11ListStockResponse\x12/\n\x05items\x18\x01 \x03(\x0b\x32 .orderflow.queries.v1.StockLevel\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xb5\x01\n\nStockLevel\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\x0f\n\x07on_hand\x18\x03 \x01(\x03\x12\x10\n\x08reserved\x18\x04 \x01(\x03\x12\x11\n\tavailable\x18\x05 \x01(\x03\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x07 \x01(\x05\x12\x10\n\x08position\x18\x08 \x01(\x03\"r\n\x0fGetStockRequest\x12/\n\x03sku\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[A-Z0-9][A-Z0-9._-]{0,63}$\x12.\n\x05\x66resh\x18\x02 \x01(\x0b\x32\x1f.orderflow.queries.v1.Freshness\"U\n\x10GetStockResponse\x12/\n\x05stock\x18\x01 \x01(\x0b\x32 .orderflow.queries.v1.StockLevel\x12\x10\n\x08position\x18\x02 \x01(\x03*f\n\rProductStatus\x12\x1e\n\x1aPRODUCT_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15PRODUCT_STATUS_LISTED\x10\x01\x12\x1a\n\x16PRODUCT_STATUS_RETIRED\x10\x02\x32\x98\x03\n\x15\x43\x61talogueQueryService\x12\x65\n\x0cListProducts\x12).orderflow.queries.v1.ListProductsRequest\x1a*.orderflow.queries.v1.ListProductsResponse\x12_\n\nGetProduct\x12\'.orderflow.queries.v1.GetProductRequest\x1a(.orderflow.queries.v1.GetProductResponse\x12\\\n\tListStock\x12&.orderflow.queries.v1.ListStockRequest\x1a\'.orderflow.queries.v1.ListStockResponse\x12Y\n\x08GetStock\x12%.orderflow.queries.v1.GetStockRequest\x1a&.orderflow.queries.v1.GetStockResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2orderflow/queries/v1/catalogue_query_service.proto\x12\x14orderflow.queries.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a!orderflow/queries/v1/paging.proto\"\xdd\x01\n\x13ListProductsRequest\x12=\n\x06status\x18\x01 \x01(\x0e\x32#.orderflow.queries.v1.ProductStatusB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12,\n\x06paging\x18\x02 \x01(\x0b\x32\x1c.orderflow.queries.v1.Paging\x12.\n\x05\x66resh\x18\x03 \x01(\x0b\x32\x1f.orderflow.queries.v1.Freshness\x12)\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"k\n\x14ListProductsResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.orderflow.queries.v1.Product\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xbb\x02\n\x07Product\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x18\n\x0b\x64\x65scription\x18\x04 \x01(\tH\x00\x88\x01\x01\x12!\n\x05price\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12\x33\n\x06status\x18\x06 \x01(\x0e\x32#.orderflow.queries.v1.ProductStatus\x12-\n\tlisted_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\t \x01(\x05\x12\x10\n\x08position\x18\n \x01(\x03\x42\x0e\n\x0c_description\"t\n\x11GetProductRequest\x12/\n\x03sku\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[A-Z0-9][A-Z0-9._-]{0,63}$\x12.\n\x05\x66resh\x18\x02 \x01(\x0b\x32\x1f.orderflow.queries.v1.Freshness\"V\n\x12GetProductResponse\x12.\n\x07product\x18\x01 \x01(\x0b\x32\x1d.orderflow.queries.v1.Product\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xe8\x01\n\x10ListStockRequest\x12\x37\n\x0f\x61vailable_below\x18\x01 \x01(\x03\x42\x19\xbaH\x16\"\x14\x18\x80\x80\x80\x80\x80\x80\x80\x10(\x80\x80\x80\x80\x80\x80\x80\xf0\xff\x01H\x00\x88\x01\x01\x12,\n\x06paging\x18\x02 \x01(\x0b\x32\x1c.orderflow.queries.v1.Paging\x12.\n\x05\x66resh\x18\x03 \x01(\x0b\x32\x1f.orderflow.queries.v1.Freshness\x12)\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x12\n\x10_available_below\"k\n\x11ListStockResponse\x12/\n\x05items\x18\x01 \x03(\x0b\x32 .orderflow.queries.v1.StockLevel\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"\xb5\x01\n\nStockLevel\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\x0f\n\x07on_hand\x18\x03 \x01(\x03\x12\x10\n\x08reserved\x18\x04 \x01(\x03\x12\x11\n\tavailable\x18\x05 \x01(\x03\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x07 \x01(\x05\x12\x10\n\x08position\x18\x08 \x01(\x03\"r\n\x0fGetStockRequest\x12/\n\x03sku\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[A-Z0-9][A-Z0-9._-]{0,63}$\x12.\n\x05\x66resh\x18\x02 \x01(\x0b\x32\x1f.orderflow.queries.v1.Freshness\"U\n\x10GetStockResponse\x12/\n\x05stock\x18\x01 \x01(\x0b\x32 .orderflow.queries.v1.StockLevel\x12\x10\n\x08position\x18\x02 \x01(\x03*f\n\rProductStatus\x12\x1e\n\x1aPRODUCT_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15PRODUCT_STATUS_LISTED\x10\x01\x12\x1a\n\x16PRODUCT_STATUS_RETIRED\x10\x02\x32\x98\x03\n\x15\x43\x61talogueQueryService\x12\x65\n\x0cListProducts\x12).orderflow.queries.v1.ListProductsRequest\x1a*.orderflow.queries.v1.ListProductsResponse\x12_\n\nGetProduct\x12\'.orderflow.queries.v1.GetProductRequest\x1a(.orderflow.queries.v1.GetProductResponse\x12\\\n\tListStock\x12&.orderflow.queries.v1.ListStockRequest\x1a\'.orderflow.queries.v1.ListStockResponse\x12Y\n\x08GetStock\x12%.orderflow.queries.v1.GetStockRequest\x1a&.orderflow.queries.v1.GetStockResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,28 +43,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSTOCKREQUEST'].fields_by_name['available_below']._serialized_options = b'\272H\026\"\024\030\200\200\200\200\200\200\200\020(\200\200\200\200\200\200\200\360\377\001'
   _globals['_GETSTOCKREQUEST'].fields_by_name['sku']._loaded_options = None
   _globals['_GETSTOCKREQUEST'].fields_by_name['sku']._serialized_options = b'\272H\037r\0352\033^[A-Z0-9][A-Z0-9._-]{0,63}$'
-  _globals['_PRODUCTSTATUS']._serialized_start=1700
-  _globals['_PRODUCTSTATUS']._serialized_end=1802
+  _globals['_PRODUCTSTATUS']._serialized_start=1786
+  _globals['_PRODUCTSTATUS']._serialized_end=1888
   _globals['_LISTPRODUCTSREQUEST']._serialized_start=199
-  _globals['_LISTPRODUCTSREQUEST']._serialized_end=377
-  _globals['_LISTPRODUCTSRESPONSE']._serialized_start=379
-  _globals['_LISTPRODUCTSRESPONSE']._serialized_end=486
-  _globals['_PRODUCT']._serialized_start=489
-  _globals['_PRODUCT']._serialized_end=804
-  _globals['_GETPRODUCTREQUEST']._serialized_start=806
-  _globals['_GETPRODUCTREQUEST']._serialized_end=922
-  _globals['_GETPRODUCTRESPONSE']._serialized_start=924
-  _globals['_GETPRODUCTRESPONSE']._serialized_end=1010
-  _globals['_LISTSTOCKREQUEST']._serialized_start=1013
-  _globals['_LISTSTOCKREQUEST']._serialized_end=1202
-  _globals['_LISTSTOCKRESPONSE']._serialized_start=1204
-  _globals['_LISTSTOCKRESPONSE']._serialized_end=1311
-  _globals['_STOCKLEVEL']._serialized_start=1314
-  _globals['_STOCKLEVEL']._serialized_end=1495
-  _globals['_GETSTOCKREQUEST']._serialized_start=1497
-  _globals['_GETSTOCKREQUEST']._serialized_end=1611
-  _globals['_GETSTOCKRESPONSE']._serialized_start=1613
-  _globals['_GETSTOCKRESPONSE']._serialized_end=1698
-  _globals['_CATALOGUEQUERYSERVICE']._serialized_start=1805
-  _globals['_CATALOGUEQUERYSERVICE']._serialized_end=2213
+  _globals['_LISTPRODUCTSREQUEST']._serialized_end=420
+  _globals['_LISTPRODUCTSRESPONSE']._serialized_start=422
+  _globals['_LISTPRODUCTSRESPONSE']._serialized_end=529
+  _globals['_PRODUCT']._serialized_start=532
+  _globals['_PRODUCT']._serialized_end=847
+  _globals['_GETPRODUCTREQUEST']._serialized_start=849
+  _globals['_GETPRODUCTREQUEST']._serialized_end=965
+  _globals['_GETPRODUCTRESPONSE']._serialized_start=967
+  _globals['_GETPRODUCTRESPONSE']._serialized_end=1053
+  _globals['_LISTSTOCKREQUEST']._serialized_start=1056
+  _globals['_LISTSTOCKREQUEST']._serialized_end=1288
+  _globals['_LISTSTOCKRESPONSE']._serialized_start=1290
+  _globals['_LISTSTOCKRESPONSE']._serialized_end=1397
+  _globals['_STOCKLEVEL']._serialized_start=1400
+  _globals['_STOCKLEVEL']._serialized_end=1581
+  _globals['_GETSTOCKREQUEST']._serialized_start=1583
+  _globals['_GETSTOCKREQUEST']._serialized_end=1697
+  _globals['_GETSTOCKRESPONSE']._serialized_start=1699
+  _globals['_GETSTOCKRESPONSE']._serialized_end=1784
+  _globals['_CATALOGUEQUERYSERVICE']._serialized_start=1891
+  _globals['_CATALOGUEQUERYSERVICE']._serialized_end=2299
 # @@protoc_insertion_point(module_scope)

@@ -55,6 +55,7 @@ class ListProductsRequest(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     PAGING_FIELD_NUMBER: _builtins.int
     FRESH_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     status: Global___ProductStatus.ValueType
     """Without it, all of them."""
     @_builtins.property
@@ -65,16 +66,23 @@ class ListProductsRequest(_message.Message):
     def fresh(self) -> _paging_pb2.Freshness:
         """How new."""
 
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """As it was at this instant, for staff; not together with `min_position`. It is computed when it is asked for first:
+        UNAVAILABLE (`/problems/past-being-computed`) when that takes longer than `wait`.
+        """
+
     def __init__(
         self,
         *,
         status: Global___ProductStatus.ValueType = ...,
         paging: _paging_pb2.Paging | None = ...,
         fresh: _paging_pb2.Freshness | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["fresh", b"fresh", "paging", b"paging"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "fresh", b"fresh", "paging", b"paging"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fresh", b"fresh", "paging", b"paging", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "fresh", b"fresh", "paging", b"paging", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -243,6 +251,7 @@ class ListStockRequest(_message.Message):
     AVAILABLE_BELOW_FIELD_NUMBER: _builtins.int
     PAGING_FIELD_NUMBER: _builtins.int
     FRESH_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     available_below: _builtins.int
     """Only what has fewer units available."""
     @_builtins.property
@@ -253,16 +262,23 @@ class ListStockRequest(_message.Message):
     def fresh(self) -> _paging_pb2.Freshness:
         """How new."""
 
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """As it was at this instant, for staff; not together with `min_position`. It is computed when it is asked for first:
+        UNAVAILABLE (`/problems/past-being-computed`) when that takes longer than `wait`.
+        """
+
     def __init__(
         self,
         *,
         available_below: _builtins.int | None = ...,
         paging: _paging_pb2.Paging | None = ...,
         fresh: _paging_pb2.Freshness | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_available_below", b"_available_below", "available_below", b"available_below", "fresh", b"fresh", "paging", b"paging"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_available_below", b"_available_below", "as_of", b"as_of", "available_below", b"available_below", "fresh", b"fresh", "paging", b"paging"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_available_below", b"_available_below", "available_below", b"available_below", "fresh", b"fresh", "paging", b"paging"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_available_below", b"_available_below", "as_of", b"as_of", "available_below", b"available_below", "fresh", b"fresh", "paging", b"paging"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__available_below: _TypeAlias = _typing.Literal["available_below"]  # noqa: Y015
     _WhichOneofArgType__available_below: _TypeAlias = _typing.Literal["_available_below", b"_available_below"]  # noqa: Y015

@@ -183,6 +183,7 @@ class GetHourlySalesRequest(_message.Message):
     FROM_FIELD_NUMBER: _builtins.int
     TO_FIELD_NUMBER: _builtins.int
     FRESH_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def to(self) -> _timestamp_pb2.Timestamp:
         """Hours that begin before this instant."""
@@ -191,15 +192,22 @@ class GetHourlySalesRequest(_message.Message):
     def fresh(self) -> _paging_pb2.Freshness:
         """How new."""
 
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """As it was at this instant, for staff; not together with `min_position`. It is computed when it is asked for first:
+        UNAVAILABLE (`/problems/past-being-computed`) when that takes longer than `wait`.
+        """
+
     def __init__(
         self,
         *,
         to: _timestamp_pb2.Timestamp | None = ...,
         fresh: _paging_pb2.Freshness | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["fresh", b"fresh", "from", b"from", "to", b"to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "fresh", b"fresh", "from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fresh", b"fresh", "from", b"from", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "fresh", b"fresh", "from", b"from", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -282,6 +290,7 @@ class GetDailySalesRequest(_message.Message):
     FROM_FIELD_NUMBER: _builtins.int
     TO_FIELD_NUMBER: _builtins.int
     FRESH_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def to(self) -> _date_pb2.Date:
         """The last day."""
@@ -290,15 +299,22 @@ class GetDailySalesRequest(_message.Message):
     def fresh(self) -> _paging_pb2.Freshness:
         """How new."""
 
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """As it was at this instant, for staff; not together with `min_position`. It is computed when it is asked for first:
+        UNAVAILABLE (`/problems/past-being-computed`) when that takes longer than `wait`.
+        """
+
     def __init__(
         self,
         *,
         to: _date_pb2.Date | None = ...,
         fresh: _paging_pb2.Freshness | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["fresh", b"fresh", "from", b"from", "to", b"to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "fresh", b"fresh", "from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fresh", b"fresh", "from", b"from", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "fresh", b"fresh", "from", b"from", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -383,6 +399,7 @@ class GetProductSalesRequest(_message.Message):
     SKU_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     FRESH_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     sku: _builtins.str
     """Only this product."""
     limit: _builtins.int
@@ -395,6 +412,12 @@ class GetProductSalesRequest(_message.Message):
     def fresh(self) -> _paging_pb2.Freshness:
         """How new."""
 
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """As it was at this instant, for staff; not together with `min_position`. It is computed when it is asked for first:
+        UNAVAILABLE (`/problems/past-being-computed`) when that takes longer than `wait`.
+        """
+
     def __init__(
         self,
         *,
@@ -402,10 +425,11 @@ class GetProductSalesRequest(_message.Message):
         sku: _builtins.str | None = ...,
         limit: _builtins.int = ...,
         fresh: _paging_pb2.Freshness | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_sku", b"_sku", "fresh", b"fresh", "from", b"from", "sku", b"sku", "to", b"to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_sku", b"_sku", "as_of", b"as_of", "fresh", b"fresh", "from", b"from", "sku", b"sku", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sku", b"_sku", "fresh", b"fresh", "from", b"from", "limit", b"limit", "sku", b"sku", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sku", b"_sku", "as_of", b"as_of", "fresh", b"fresh", "from", b"from", "limit", b"limit", "sku", b"sku", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__sku: _TypeAlias = _typing.Literal["sku"]  # noqa: Y015
     _WhichOneofArgType__sku: _TypeAlias = _typing.Literal["_sku", b"_sku"]  # noqa: Y015
@@ -492,18 +516,26 @@ class GetDashboardRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FRESH_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def fresh(self) -> _paging_pb2.Freshness:
         """How new."""
+
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """As it was at this instant, for staff; not together with `min_position`. It is computed when it is asked for first:
+        UNAVAILABLE (`/problems/past-being-computed`) when that takes longer than `wait`.
+        """
 
     def __init__(
         self,
         *,
         fresh: _paging_pb2.Freshness | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["fresh", b"fresh"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "fresh", b"fresh"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fresh", b"fresh"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "fresh", b"fresh"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -277,6 +277,7 @@ class ListOrdersRequest(_message.Message):
     SORT_FIELD_NUMBER: _builtins.int
     PAGING_FIELD_NUMBER: _builtins.int
     FRESH_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     sort: Global___OrderSort.ValueType
     """How sorted."""
     @_builtins.property
@@ -291,6 +292,12 @@ class ListOrdersRequest(_message.Message):
     def fresh(self) -> _paging_pb2.Freshness:
         """How new."""
 
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """As it was at this instant, for staff; not together with `min_position`. It is computed when it is asked for first:
+        UNAVAILABLE (`/problems/past-being-computed`) when that takes longer than `wait`.
+        """
+
     def __init__(
         self,
         *,
@@ -298,10 +305,11 @@ class ListOrdersRequest(_message.Message):
         sort: Global___OrderSort.ValueType = ...,
         paging: _paging_pb2.Paging | None = ...,
         fresh: _paging_pb2.Freshness | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "fresh", b"fresh", "paging", b"paging"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "filter", b"filter", "fresh", b"fresh", "paging", b"paging"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "fresh", b"fresh", "paging", b"paging", "sort", b"sort"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "filter", b"filter", "fresh", b"fresh", "paging", b"paging", "sort", b"sort"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1225,6 +1233,7 @@ class ListCustomerOrdersRequest(_message.Message):
     SORT_FIELD_NUMBER: _builtins.int
     PAGING_FIELD_NUMBER: _builtins.int
     FRESH_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """The customer's id."""
     sort: Global___OrderSort.ValueType
@@ -1241,6 +1250,12 @@ class ListCustomerOrdersRequest(_message.Message):
     def fresh(self) -> _paging_pb2.Freshness:
         """How new."""
 
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """As it was at this instant, for staff; not together with `min_position`. It is computed when it is asked for first:
+        UNAVAILABLE (`/problems/past-being-computed`) when that takes longer than `wait`.
+        """
+
     def __init__(
         self,
         *,
@@ -1249,10 +1264,11 @@ class ListCustomerOrdersRequest(_message.Message):
         sort: Global___OrderSort.ValueType = ...,
         paging: _paging_pb2.Paging | None = ...,
         fresh: _paging_pb2.Freshness | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "fresh", b"fresh", "paging", b"paging"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "filter", b"filter", "fresh", b"fresh", "paging", b"paging"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "filter", b"filter", "fresh", b"fresh", "paging", b"paging", "sort", b"sort"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "customer_id", b"customer_id", "filter", b"filter", "fresh", b"fresh", "paging", b"paging", "sort", b"sort"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
