@@ -11,6 +11,7 @@ import httpx
 import jwt
 import structlog
 
+from infra.runtime import NotStarted
 from infra.settings import Settings
 
 ALGORITHMS: Final = frozenset({"RS256", "ES256", "EdDSA"})
@@ -37,12 +38,14 @@ class Keys:
 
     @classmethod
     def of_settings(cls, settings: Settings) -> "Keys":
-        """Take the keys from where the settings say; raises ValueError when they say nothing."""
+        """Take the keys from where the settings say; raises NotStarted when they say nothing."""
         if settings.jwks_file is not None:
             return cls(_file(settings.jwks_file))
         if settings.jwks_url is not None:
             return cls(_url(settings.jwks_url))
-        raise ValueError("set ORDERFLOW_JWKS_FILE or ORDERFLOW_JWKS_URL: without keys no token can be verified")
+        raise NotStarted(
+            "Tokens are verified with the keys of their issuer: set ORDERFLOW_JWKS_URL or ORDERFLOW_JWKS_FILE."
+        )
 
     async def find(self, key_id: object) -> jwt.PyJWK | None:
         """Give the key of that id, or nothing. An unknown id makes the set be read again once a minute at most."""

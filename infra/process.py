@@ -114,4 +114,10 @@ def tell(sentence: str, error: BaseException) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"{sentence}\n")
     else:
-        _log.error(sentence, exc_info=None if isinstance(error, NotStarted) else error)
+        _log.error(sentence, exc_info=None if _is_told(error) else error)
+
+
+def _is_told(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_told, error.exceptions))
+    return isinstance(error, NotStarted)

@@ -42,8 +42,10 @@ class TenantKeys:
             raise NotStarted("Personal data are sealed with a secret: set ORDERFLOW_VAULT_FILE to its file.")
         try:
             return cls.read(settings.vault_file)
-        except (OSError, ValueError) as error:
-            raise NotStarted(f"The secret in ORDERFLOW_VAULT_FILE cannot be read: {type(error).__name__}.") from error
+        except OSError as error:
+            raise NotStarted(f"The file that ORDERFLOW_VAULT_FILE names cannot be read: {error.strerror}.") from error
+        except ValueError as error:
+            raise NotStarted(f"The file that ORDERFLOW_VAULT_FILE names must hold {_BYTES} bytes as base64.") from error
 
     @classmethod
     def read(cls, file: Path) -> Self:

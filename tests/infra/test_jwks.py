@@ -15,6 +15,7 @@ from starlette.routing import Route
 from infra.http import serve
 from infra.issuer import ensure_keys, mint
 from infra.jwks import Keys
+from infra.runtime import NotStarted
 from infra.settings import Settings
 
 
@@ -134,7 +135,7 @@ async def test_keys_come_from_the_issuers_url() -> None:
 
 
 def test_without_a_place_for_keys_nothing_starts() -> None:
-    with pytest.raises(ValueError, match="ORDERFLOW_JWKS_FILE"):
+    with pytest.raises(NotStarted, match="ORDERFLOW_JWKS_FILE"):
         Keys.of_settings(Settings())
 
 

@@ -80,6 +80,13 @@ def test_a_database_without_the_schema_is_told_in_one_sentence(tmp_path: Path, b
     assert "Run `orderflow migrate`" in json.loads(line)["event"]
 
 
+def test_a_setting_that_is_missing_is_told_in_one_sentence(tmp_path: Path, database: str) -> None:
+    done = run(tmp_path, "projector", ORDERFLOW_POSTGRES_DSN=database)
+    told = json.loads(done.stderr)
+    assert (done.returncode, told["role"], "exception" in told) == (1, "projector", False)
+    assert "ORDERFLOW_VAULT_FILE" in told["event"]
+
+
 def test_a_role_tells_where_it_is_and_stops_cleanly(tmp_path: Path, database: str, redis_url: str) -> None:
     settings = {
         "ORDERFLOW_POSTGRES_DSN": database,
