@@ -10,12 +10,13 @@ def migrate(*, as_json: AsJson = None) -> None:
     import psycopg
 
     from infra.commands.failure import Failure
+    from infra.commands.where import address
     from infra.migrate import SchemaTooNew
     from infra.migrate import migrate as bring
     from infra.settings import Settings
 
     try:
-        reached = bring(Settings().postgres_dsn.get_secret_value())
+        reached = bring(address(Settings().postgres_dsn.get_secret_value()))
     except SchemaTooNew as newer:
         raise Failure(str(newer)) from newer
     except psycopg.OperationalError as unreachable:

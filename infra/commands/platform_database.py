@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from pydantic import SecretStr
 
 from infra.commands.failure import UNREACHABLE, Failure
-from infra.commands.where import servers_of
+from infra.commands.where import address, servers_of
 from infra.settings import Settings
 
 _OPTIONS: Final = "-c lock_timeout=10000 -c statement_timeout=60000"
@@ -30,7 +30,9 @@ def settings_of(dsn: str | None, data: Path | None, settings: Settings | None = 
         for name, value in known.items()
         if name not in chosen
     }
-    return settings.model_copy(update=update)
+    found = settings.model_copy(update=update)
+    address(found.postgres_dsn.get_secret_value())
+    return found
 
 
 @asynccontextmanager

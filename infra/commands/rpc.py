@@ -32,7 +32,7 @@ def rpc(  # noqa: PLR0913  # each is an option
     from infra.client import SECONDS
     from infra.commands.failure import REFUSED, UNREACHABLE, Failure
     from infra.commands.where import NOWHERE, ready_of
-    from infra.rpc.client import CallRefused, NoSuchMethod, call, find, is_command, methods, parsed
+    from infra.rpc.client import CallRefused, CallUnanswered, NoSuchMethod, call, find, is_command, methods, parsed
     from infra.settings import Settings
     from schemas.ids import new_id
 
@@ -61,4 +61,4 @@ def rpc(  # noqa: PLR0913  # each is an option
         except ValueError as wrong:
             raise typer.BadParameter(f"The request does not fit {found.input_type.name}: {wrong}") from None
         except CallRefused as refused:
-            raise Failure(f"Refused: {refused}", REFUSED) from refused
+            raise Failure(str(refused), UNREACHABLE if isinstance(refused, CallUnanswered) else REFUSED) from refused

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
 from infra.commands.failure import UNREACHABLE, Failure
 from infra.local.kept_servers import kept_in, owner_of
 from infra.local.postgres import SOCKET_STEM
@@ -69,7 +72,17 @@ def data_of(data: Path | None, ready_file: Path | None, settings: Settings) -> P
 
 def dsn_of(dsn: str | None, data: Path | None, settings: Settings) -> str:
     """Give the database to read: named, or that of a local platform."""
-    return dsn or _own(data, settings) or str(servers_of(data, settings)["postgres_dsn"])
+    return address(dsn or _own(data, settings) or str(servers_of(data, settings)["postgres_dsn"]))
+
+
+def address(dsn: str) -> str:
+    """Give it back if PostgreSQL's client can read it, or raise Failure without it: it may hold a password."""
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        sentence = "--dsn or ORDERFLOW_POSTGRES_DSN is no database address, such as postgresql://user@host/orderflow."
+        raise Failure(sentence) from None
+    return dsn
 
 
 def servers_of(data: Path | None, settings: Settings) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from infra.rpc.refusing import DETAILS
 
 Metadata = Sequence[tuple[str, str]]
 
+_UNANSWERED: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 _CONTRACTS: Final = (
     order_command_service_pb2,
     catalogue_command_service_pb2,
@@ -41,6 +42,10 @@ class NoSuchMethod(Exception):  # noqa: N818  # a state of the world
 
 class CallRefused(Exception):  # noqa: N818  # a state of the world
     """The server answered with a status; says its sentence, and what is wrong with which field."""
+
+
+class CallUnanswered(CallRefused):
+    """The client made the status up: nobody listens there, or not in time."""
 
 
 def methods() -> list[MethodDescriptor]:
@@ -89,24 +94,25 @@ def call(
         else:
             yield _json(dial.unary_unary(path, **coded)(sent[0], metadata=metadata, timeout=seconds))
     except grpc.RpcError as refused:
-        raise CallRefused(_said(refused)) from refused
+        raise _meant(refused) from refused
 
 
 def _json(message: Message) -> dict[str, Any]:
     return MessageToDict(message, preserving_proto_field_name=True)
 
 
-def _said(refused: Any) -> str:  # noqa: ANN401  # grpc.RpcError that is a call
+def _meant(refused: Any) -> CallRefused:  # noqa: ANN401  # grpc.RpcError that is a call
     said = f"{refused.code().name}: {refused.details()}"
     details = dict(refused.trailing_metadata() or ()).get(DETAILS)
-    if details is None:
-        return said
+    if details is None:  # our servers always give some
+        unanswered = refused.code() in _UNANSWERED
+        return CallUnanswered(f"No answer: {said}") if unanswered else CallRefused(f"Refused: {said}")
     info, bad = ErrorInfo(), BadRequest()
     for detail in Status.FromString(details).details:
         detail.Unpack(info)
         detail.Unpack(bad)
     fields = "".join(f" {each.field} {each.description}." for each in bad.field_violations)
-    return f"{said}{fields} ({info.metadata['type']})"
+    return CallRefused(f"Refused: {said}{fields} ({info.metadata['type']})")
 
 
 def parsed(text: str) -> list[Any]:

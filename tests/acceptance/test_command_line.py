@@ -182,6 +182,8 @@ def test_any_method_can_be_called_over_grpc(cli: CommandLine) -> None:
         (("NoSuchMethod",), 2, "There is no method NoSuchMethod"),
         (("ListOrders", '{"unknown": 1}'), 2, "unknown"),
         (("ListOrders", "{"), 2, "not JSON"),
+        (("ListOrders", "--target", "127.0.0.1:1"), 4, "No answer: UNAVAILABLE"),
+        (("ListOrders", "--token", "nonsense"), 3, "Refused: UNAUTHENTICATED"),
     ],
 )
 def test_what_is_wrong_with_a_call_is_said(cli: CommandLine, arguments: tuple[str, ...], code: int, said: str) -> None:

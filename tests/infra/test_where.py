@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from infra.commands.failure import UNREACHABLE, Failure
+from infra.commands.migrate import migrate
 from infra.commands.platform_database import settings_of
 from infra.commands.where import dsn_of
 from infra.local.cluster_servers import POSTGRESQL, ClusterServers
@@ -71,6 +72,14 @@ def test_where_no_platform_runs_and_no_database_is_named_none_is_reached(tmp_pat
     with pytest.raises(Failure, match=r"start `orderflow up`") as nowhere:
         dsn_of(None, None, Settings(run_dir=tmp_path))
     assert nowhere.value.exit_code == UNREACHABLE
+
+
+def test_what_is_no_address_of_a_database_is_told_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERFLOW_POSTGRES_DSN", "secret")
+    for find in (lambda: dsn_of(None, None, Settings()), lambda: settings_of("secret", None), migrate):
+        with pytest.raises(Failure, match="ORDERFLOW_POSTGRES_DSN is no database address") as told:
+            find()
+        assert "secret" not in str(told.value)
 
 
 def test_the_neighbours_are_those_of_the_platform_in_the_folder_and_not_of_the_newest(tmp_path: Path) -> None:
