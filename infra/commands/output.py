@@ -3,10 +3,11 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
+_WHOLE: Final = frozenset({"order", "after"})
 AsJson = Annotated[
     bool | None, typer.Option("--json/--table", help="JSON or a table; by itself, a table on a terminal only.")
 ]
@@ -23,17 +24,32 @@ def write_json(value: object) -> None:
 
 
 def write_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table as wide as the terminal; the column `order` is never broken, so that ids can be copied."""
+    """Write a table as wide as the terminal; columns of ids and short times are never broken."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.padding import Padding
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == "order")
+        table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*(cell if isinstance(cell, Padding) else "" if cell is None else str(cell) for cell in row))
     Console(highlight=False, markup=False).print(table)
+
+
+def indented(text: str, depth: int) -> object:
+    """Give a cell of a table that stays indented where it is broken."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    return Padding(Text(text, overflow="fold"), (0, 0, 0, depth))
+
+
+def terminal_width() -> int:
+    from rich.console import Console
+
+    return Console().width
 
 
 def money(value: Mapping[str, Any]) -> str:
