@@ -94,7 +94,8 @@ class LiveFigures:
                 await self._redis.unlink(key)
 
     async def _replay(self, generation: bytes, position: bytes, run: bytes) -> None:
-        _log.warning("Redis has been started again: reading the log after position %d", int(position))
+        if int(position) < await self._log.head():
+            _log.warning("Redis has come back with older figures: reading the log after position %d", int(position))
         await self._count_log(generation.decode(), int(position), run.decode())
 
     async def _count_log(self, generation: str, position: int, run: str) -> None:

@@ -225,7 +225,7 @@ async def test_a_generation_without_its_position_is_counted_anew(
 
 
 async def test_a_server_that_came_back_with_older_data_is_filled_up_before_anything_is_added(
-    live: LiveFigures, database: str, connection: AsyncConnection[Any]
+    live: LiveFigures, database: str, connection: AsyncConnection[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     log = today(*FATES)
     third = len(log) // 3
@@ -245,9 +245,26 @@ async def test_a_server_that_came_back_with_older_data_is_filled_up_before_anyth
         assert (await figures(client, datetime.now(UTC)))["position"] == log[third - 1].position
         generation = await client.get(GENERATION)
         await live.keep(log[2 * third - 1].position)
+        assert f"Redis has come back with older figures: reading the log after position {third}" in caplog.text
         await live.apply(connection, log[2 * third :])
         assert await figures(client, datetime.now(UTC)) == expected(log)
         assert await client.get(GENERATION) == generation
+        await client.aclose()
+
+
+async def test_a_server_that_came_back_with_all_of_its_data_is_no_trouble(
+    live: LiveFigures, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = today("short")
+    write_log(database, log)
+    with kept_server() as server:
+        client = Redis.from_url(server.url, retry=Retry(NoBackoff(), 1))
+        live = LiveFigures(client, live._log)  # noqa: SLF001
+        await live.keep(0)
+        server.restart(server.copy())
+        await live.keep(log[-1].position)
+        assert await figures(client, datetime.now(UTC)) == expected(log)
+        assert caplog.text == ""
         await client.aclose()
 
 
