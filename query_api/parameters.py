@@ -39,6 +39,12 @@ def _written_out(text: object) -> object:
     return text
 
 
+def _has_come(instant: datetime) -> datetime:
+    if instant > datetime.now(UTC):
+        raise ValueError("has not come yet")
+    return instant
+
+
 def _day(text: object) -> object:
     if isinstance(text, str) and not _DAY.fullmatch(text):
         raise ValueError("must be a day, such as 2026-03-01")
@@ -47,6 +53,8 @@ def _day(text: object) -> object:
 
 Day = Annotated[date, BeforeValidator(_day)]
 When = Annotated[Instant, BeforeValidator(_written_out)]
+Past = Annotated[When, AfterValidator(_has_come)]
+"""What is asked about now is answered the same later, so nothing is said of what has not come yet."""
 Position = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
 CursorText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CURSOR, pattern=r"^[A-Za-z0-9_-]+$")]
@@ -186,7 +194,7 @@ class StateQuery(Fresh):
 
     at_version: Version | None = Field(default=None, examples=[2])
     """After this version of its own stream."""
-    as_of: When | None = Field(default=None, examples=["2026-03-02T12:00:00Z"])
+    as_of: Past | None = Field(default=None, examples=["2026-03-02T12:00:00Z"])
     """At this instant."""
 
     @model_validator(mode="after")
@@ -199,9 +207,9 @@ class DiffQuery(Fresh):
     """From one point to another, which may be the earlier one; without an end, until now."""
 
     from_version: Version | None = Field(default=None, examples=[1])
-    from_as_of: When | None = Field(default=None, examples=["2026-03-02T12:00:00Z"])
+    from_as_of: Past | None = Field(default=None, examples=["2026-03-02T12:00:00Z"])
     to_version: Version | None = Field(default=None, examples=[2])
-    to_as_of: When | None = Field(default=None, examples=["2026-03-02T14:00:00Z"])
+    to_as_of: Past | None = Field(default=None, examples=["2026-03-02T14:00:00Z"])
 
     @model_validator(mode="after")
     def _two(self) -> Self:

@@ -39,7 +39,7 @@ ANSWERED: list[tuple[str, dict[str, Any]]] = [
     ("/v1/orders/{order_id}", {}),
     ("/v1/orders/{order_id}/timeline", {"story": "false"}),
     ("/v1/orders/{order_id}/state", {"at_version": 1}),
-    ("/v1/payments/{order_id}/state", {"as_of": "2999-01-01T00:00:00+00:00"}),
+    ("/v1/payments/{order_id}/state", {"as_of": "2026-03-03T00:00:00+00:00"}),
     ("/v1/orders/{order_id}/diff", {"from_version": 1, "to_version": 2}),
     ("/v1/customers/{customer_id}", {}),
     ("/v1/customers/{customer_id}/orders", {"limit": 1}),
