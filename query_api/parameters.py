@@ -78,12 +78,6 @@ class Fresh(BaseModel):
     """Seconds to wait for the read model to get there."""
 
 
-def _has_come(instant: datetime) -> datetime:
-    if instant > datetime.now(UTC):
-        raise ValueError("has not come yet")
-    return instant
-
-
 class AsOf(Fresh):
     """Now, or as it was at an instant: then of one tenant as a whole, for staff and auditors.
 
@@ -91,7 +85,7 @@ class AsOf(Fresh):
     `wait`: ask again.
     """
 
-    as_of: Annotated[When, AfterValidator(_has_come)] | None = Field(default=None, examples=["2026-03-02T12:00:00Z"])
+    as_of: Past | None = Field(default=None, examples=["2026-03-02T12:00:00Z"])
     """As it was at this instant, for staff and auditors; it is computed when it is asked for first."""
 
     @model_validator(mode="after")
