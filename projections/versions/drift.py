@@ -162,10 +162,12 @@ class Drifting:
             keys[stream_id] = set[Key]().union(*[self._model.touched(some) async for some in _unhurried(events)])
         wanted = set[Key]().union(*keys.values())
         expected = await self._expected(firsts, wanted)
-        await Place(self._connection, _SCRATCH).make_table(self._model.name)
-        scratch = Table(self._model, _SCRATCH)
-        await scratch.store(self._connection, expected.values())
-        found = await compare(self._connection, self._model, _SCRATCH, examples=_EVERY_ROW, among=wanted)
+        # Rolled back, because a temporary table that stays hides the serving one from whoever gets the connection next.
+        async with self._connection.transaction(force_rollback=True):
+            await Place(self._connection, _SCRATCH).make_table(self._model.name)
+            scratch = Table(self._model, _SCRATCH)
+            await scratch.store(self._connection, expected.values())
+            found = await compare(self._connection, self._model, _SCRATCH, examples=_EVERY_ROW, among=wanted)
         wrong = {each.key for each in found.examples}
         return found, expected, [stream_id for stream_id, its in keys.items() if its & wrong]
 

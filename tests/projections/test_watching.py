@@ -72,6 +72,14 @@ async def test_where_everything_agrees_each_projection_is_noted_without_drift(wa
     assert await noted(database) == dict.fromkeys(SUBSCRIPTION_OF, (True, 0))
 
 
+async def test_nothing_is_left_on_the_connection_that_would_hide_a_serving_table(
+    watch: Watch, connection: AsyncConnection[Any]
+) -> None:
+    await watch.look()
+    cursor = await connection.execute("SELECT relname FROM pg_class WHERE relpersistence = 't' AND relkind = 'r'")
+    assert await cursor.fetchall() == []
+
+
 async def test_rows_that_differ_are_counted_and_told_and_left_as_they_are(
     watch: Watch, database: str, connection: AsyncConnection[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
