@@ -1,4 +1,4 @@
-"""The Merkle tree of RFC 9162 over the log: grown event by event, and asked for proofs.
+"""The Merkle tree of RFC 9162 over the log: grown event by event, and asked for proofs that an event is in it.
 
 Hashes are 32 bytes each; many of them are one `bytes`, end to end.
 """
@@ -52,7 +52,7 @@ def split(leaves: bytes) -> Iterable[bytes]:
 
 
 class Tree:
-    """All of a tree, for proofs about any of its leaves and any of its earlier sizes."""
+    """All of a tree, for proofs about any of its leaves at any of its sizes."""
 
     def __init__(self, leaves: bytes) -> None:
         self._levels = [leaves]
@@ -83,20 +83,6 @@ class Tree:
                 start = middle
         return path[::-1]
 
-    def consistency(self, earlier: int, later: int) -> list[bytes]:
-        """Give PROOF(earlier, D[later]), for 0 < earlier <= later."""
-        proof = list[bytes]()
-        start, end, whole = 0, later, True
-        while end != earlier:
-            middle = start + _left(end - start)
-            if earlier <= middle:
-                proof.append(self._root(middle, end))
-                end = middle
-            else:
-                proof.append(self._root(start, middle))
-                start, whole = middle, False
-        return [*([] if whole else [self._root(start, end)]), *reversed(proof)]
-
     def _root(self, start: int, end: int) -> bytes:
         count = end - start
         if count.bit_count() == 1:
@@ -109,31 +95,3 @@ class Tree:
 def _left(count: int) -> int:
     """Give how many of `count` leaves are in the left subtree: the largest power of two below it."""
     return int(1 << (count - 1).bit_length() - 1)
-
-
-def is_consistent(earlier: tuple[int, bytes], later: tuple[int, bytes], proof: list[bytes]) -> bool:
-    """Say whether a tree of this size and root has grown into the other one (RFC 9162, 2.1.4.2)."""
-    (first, first_root), (second, second_root) = earlier, later
-    if not 0 < first <= second:
-        return False
-    if first == second:
-        return not proof and first_root == second_root
-    if first.bit_count() == 1:
-        proof = [first_root, *proof]
-    if not proof:
-        return False
-    one, two = first - 1, second - 1
-    while one & 1:
-        one, two = one >> 1, two >> 1
-    old = new = proof[0]
-    for each in proof[1:]:
-        if two == 0:
-            return False
-        if one & 1 or one == two:
-            old, new = node_hash(each, old), node_hash(each, new)
-            while one and not one & 1:
-                one, two = one >> 1, two >> 1
-        else:
-            new = node_hash(new, each)
-        one, two = one >> 1, two >> 1
-    return two == 0 and old == first_root and new == second_root

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.audit.merkle import EMPTY_ROOT, Frontier, Tree, is_consistent, split
+from infra.audit.merkle import EMPTY_ROOT, Frontier, Tree, split
 from infra.audit.verify_bundle import node_hash, root_of
 
 INPUTS = [
@@ -42,22 +42,6 @@ PATHS = {
         "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
     ],
 }
-CONSISTENCY = {
-    (1, 8): [
-        "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
-        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
-        "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
-    ],
-    (6, 8): [
-        "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
-        "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
-        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-    ],
-    (2, 5): [
-        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
-        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
-    ],
-}
 
 
 def leaf(data: bytes) -> bytes:
@@ -87,11 +71,6 @@ def test_paths_are_those_of_the_vectors(index: int, size: int) -> None:
     assert [each.hex() for each in Tree(VECTORS).inclusion(index, size)] == PATHS[index, size]
 
 
-@pytest.mark.parametrize(("earlier", "later"), CONSISTENCY)
-def test_consistency_proofs_are_those_of_the_vectors(earlier: int, later: int) -> None:
-    assert [each.hex() for each in Tree(VECTORS).consistency(earlier, later)] == CONSISTENCY[earlier, later]
-
-
 @given(sizes, st.data())
 def test_every_leaf_is_proved_and_no_other(size: int, data: st.DataObject) -> None:
     tree = Tree(leaves(size))
@@ -119,21 +98,6 @@ def test_a_path_of_another_length_leads_nowhere(size: int, data: st.DataObject) 
     path = Tree(leaves(size)).inclusion(index, size)
     for other in ([*path, leaf(b"more")], path[:-1]):
         assert (root_of(leaf(b"%d" % index), index, size, other) is None) == (other != path)
-
-
-@given(sizes, sizes, st.data())
-def test_a_tree_grows_consistently_and_only_so(one: int, two: int, data: st.DataObject) -> None:
-    earlier, later = sorted((one, two))
-    tree = Tree(leaves(later))
-    proof = tree.consistency(earlier, later)
-    old, new = (earlier, tree.root(earlier)), (later, tree.root())
-    assert is_consistent(old, new, proof)
-    edited = data.draw(st.integers(0, earlier - 1))
-    rewritten = leaves(later)[: 32 * edited] + leaf(b"edited") + leaves(later)[32 * (edited + 1) :]
-    other = Tree(rewritten)
-    assert not is_consistent(old, (later, other.root()), other.consistency(earlier, later))
-    assert not is_consistent((earlier, other.root(earlier)), new, proof)
-    assert not is_consistent(old, new, [*proof, leaf(b"more")])
 
 
 @given(st.lists(st.integers(0, 20), max_size=8))
