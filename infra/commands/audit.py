@@ -6,14 +6,11 @@ from uuid import UUID
 
 import typer
 
+from infra.commands.options import Data, Dsn, QueryUrl, ReadyFile
 from infra.commands.output import AsJson, wants_json, write_json, write_table
 
 audit = typer.Typer(help="Prove that the event log was not touched, and see who looked.", no_args_is_help=True)
 
-Dsn = Annotated[str | None, typer.Option(help="The database; without it, that of the running platform.")]
-Data = Annotated[Path | None, typer.Option(help="The data folder of a platform.")]
-ReadyFile = Annotated[Path | None, typer.Option(help="What `orderflow up --ready-file` wrote.")]
-QueryUrl = Annotated[str | None, typer.Option(help="Or ORDERFLOW_QUERY_URL.")]
 Token = Annotated[str | None, typer.Option(help="Or ORDERFLOW_TOKEN; needs audit:read or operations:read.")]
 
 

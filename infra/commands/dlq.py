@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from infra.commands.options import Data, Dsn, Reveal
 from infra.commands.output import AsJson, wants_json
 
 if TYPE_CHECKING:
@@ -17,10 +18,7 @@ T = TypeVar("T")
 dlq = typer.Typer(help="Look at messages that failed for good, and try them again.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Of a dead letter, or how it begins or ends.")]
-Dsn = Annotated[str | None, typer.Option(help="The database; without it, that of the running platform.")]
-Data = Annotated[Path | None, typer.Option(help="The data folder of a running platform.")]
 Consumer = Annotated[str | None, typer.Option(help="Only of this one, such as order_views or payments.work.")]
-Reveal = Annotated[bool, typer.Option("--reveal", help="Show personal fields too.")]
 Reason = Annotated[str, typer.Option(help="Kept with the letter.")]
 
 

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
+from infra.commands.options import ReadyFile
 from infra.commands.output import AsJson, wants_json, write_json, write_table
 
 
 def doctor(
     *,
     data: Annotated[Path | None, typer.Option(help="A data folder to look at.")] = None,
-    ready_file: Annotated[Path | None, typer.Option(help="What `orderflow up --ready-file` wrote.")] = None,
+    ready_file: ReadyFile = None,
     as_json: AsJson = None,
 ) -> None:
     """Look for what keeps a platform from starting or keeping up. Ends with 1 when something is wrong."""

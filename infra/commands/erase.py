@@ -6,6 +6,8 @@ from uuid import UUID
 
 import typer
 
+from infra.commands.options import Dsn, QueryUrl, ReadyFile, WriteUrl
+
 if TYPE_CHECKING:
     from infra.erasure import Certificate
 
@@ -28,11 +30,11 @@ def customer(  # noqa: PLR0913  # one parameter an option
         Path | None, typer.Option(help="Where to write it; without it, erasure-CUSTOMER_ID.json here.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask: nothing brings it back.")] = False,
-    ready_file: Annotated[Path | None, typer.Option(help="What `orderflow up --ready-file` wrote.")] = None,
-    write_url: Annotated[str | None, typer.Option(help="Or ORDERFLOW_WRITE_URL.")] = None,
-    query_url: Annotated[str | None, typer.Option(help="Or ORDERFLOW_QUERY_URL.")] = None,
+    ready_file: ReadyFile = None,
+    write_url: WriteUrl = None,
+    query_url: QueryUrl = None,
     token: Annotated[str | None, typer.Option(help="Or ORDERFLOW_TOKEN; needs customers:erase, orders:manage.")] = None,
-    dsn: Annotated[str | None, typer.Option(help="The database; without it, that of the running platform.")] = None,
+    dsn: Dsn = None,
 ) -> None:
     """Forget a customer of whom every order has ended, and write a certificate of what was checked.
 

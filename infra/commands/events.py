@@ -1,11 +1,11 @@
 """`orderflow events`: read the log itself. Personal fields are masked unless asked for."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 import typer
 
+from infra.commands.options import Data, Dsn, Reveal
 from infra.commands.output import AsJson, moment, wants_json, write_json, write_table
 
 if TYPE_CHECKING:
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 events = typer.Typer(help="Read the event log.", no_args_is_help=True)
 
 MASK = "***"
-Dsn = Annotated[str | None, typer.Option(help="The database; without it, that of the running platform.")]
-Data = Annotated[Path | None, typer.Option(help="The data folder of a running platform.")]
-Reveal = Annotated[bool, typer.Option("--reveal", help="Show personal fields too.")]
 
 
 @events.command()

@@ -1,11 +1,11 @@
 """`orderflow figures`."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from infra.commands.as_of import AsOf, get_as_of
+from infra.commands.options import ReadyFile
 from infra.commands.output import AsJson, money, wants_json, write_json, write_table
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def figures(
     *,
     as_of: AsOf = None,
-    ready_file: Annotated[Path | None, typer.Option(help="What `orderflow up --ready-file` wrote.")] = None,
+    ready_file: ReadyFile = None,
     as_json: AsJson = None,
 ) -> None:
     """Show the figures of the dashboard: orders by status, and what was sold that day."""

@@ -1,12 +1,12 @@
 """`orderflow order`: place, show, list and cancel orders through the public APIs."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from infra.commands.as_of import AsOf, get_as_of
 from infra.commands.ask import ask_platform
+from infra.commands.options import QueryUrl, ReadyFile, WriteUrl
 from infra.commands.order_past import OrderId, diff, export_test, show_past
 from infra.commands.order_story import show_story
 from infra.commands.output import AsJson, facts_in_words, moment, money, wants_json, write_json, write_table
@@ -27,9 +27,9 @@ CARD = "tok_visa"
 @order.callback()
 def _where(
     context: typer.Context,
-    ready_file: Annotated[Path | None, typer.Option(help="What `orderflow up --ready-file` wrote.")] = None,
-    write_url: Annotated[str | None, typer.Option(help="Or ORDERFLOW_WRITE_URL.")] = None,
-    query_url: Annotated[str | None, typer.Option(help="Or ORDERFLOW_QUERY_URL.")] = None,
+    ready_file: ReadyFile = None,
+    write_url: WriteUrl = None,
+    query_url: QueryUrl = None,
     token: Annotated[str | None, typer.Option(help="Or ORDERFLOW_TOKEN, which other users cannot see.")] = None,
 ) -> None:
     """With a platform running on this machine, no option is needed."""

@@ -7,6 +7,7 @@ from uuid import UUID
 import typer
 
 from infra.commands.ask import ask_platform
+from infra.commands.options import Data, Dsn
 from infra.commands.output import AsJson, in_words, moment, wants_json, write_json, write_table
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ def export_test(
     most_stock: Annotated[
         int, typer.Option("--stock", min=0, help="Leave out SKUs whose stock has more events, of all orders.")
     ] = 200,
-    dsn: Annotated[str | None, typer.Option(help="The database; without it, that of the running platform.")] = None,
-    data: Annotated[Path | None, typer.Option(help="The data folder of a running platform.")] = None,
+    dsn: Dsn = None,
+    data: Data = None,
 ) -> None:
     """Write an order's history as a test of the rules: given what had happened, when this was asked, then that."""
     from pydantic import ValidationError

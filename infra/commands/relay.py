@@ -1,10 +1,10 @@
 """`orderflow relay`: look after what the relay has put on Kafka."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from infra.commands.options import Data, Dsn
 from infra.commands.output import AsJson, wants_json, write_json
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def audit(  # noqa: PLR0913  # one parameter an option
         typer.Option("--to", min=1, help="The last one; without it, how far the relay is.", show_default=False),
     ] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Publish what is missing, and nothing else.")] = False,
-    dsn: Annotated[str | None, typer.Option(help="The database; without it, that of the running platform.")] = None,
-    data: Annotated[Path | None, typer.Option(help="The data folder of a running platform.")] = None,
+    dsn: Dsn = None,
+    data: Data = None,
     kafka: Annotated[str | None, typer.Option(help="Kafka's brokers, as host:port separated by commas.")] = None,
     as_json: AsJson = None,
 ) -> None:

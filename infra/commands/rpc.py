@@ -1,11 +1,11 @@
 """`orderflow rpc`."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from infra.commands.options import ReadyFile
 from infra.commands.output import write_json
 
 
@@ -22,7 +22,7 @@ def rpc(  # noqa: PLR0913  # each is an option
     target: Annotated[str | None, typer.Option(help="host:port; without it, that of the running platform.")] = None,
     token: Annotated[str | None, typer.Option(help="Access token; without it, that of the running platform.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="End a stream after so many answers.")] = None,
-    ready_file: Annotated[Path | None, typer.Option(help="What `orderflow up --ready-file` wrote.")] = None,
+    ready_file: ReadyFile = None,
 ) -> None:
     """Call a method over gRPC, in the clear, and print what it answers as JSON."""
     from itertools import islice

@@ -1,16 +1,16 @@
 """`orderflow status`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from infra.commands.options import ReadyFile
 from infra.commands.output import AsJson, wants_json
 
 
 def status(
     *,
-    ready_file: Annotated[Path | None, typer.Option(help="What `orderflow up --ready-file` wrote.")] = None,
+    ready_file: ReadyFile = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again every two seconds, until Ctrl-C.")] = False,
     as_json: AsJson = None,
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from infra.commands.options import ReadyFile
 from infra.commands.output import AsJson, write_json
 
 
@@ -17,7 +18,7 @@ def token(  # noqa: PLR0913  # one parameter an option
     data: Annotated[
         Path | None, typer.Option(help="Data folder of the platform; without it, of the running one.")
     ] = None,
-    ready_file: Annotated[Path | None, typer.Option(help="What `orderflow up --ready-file` wrote.")] = None,
+    ready_file: ReadyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Mint a token for a platform on this machine. For development only."""

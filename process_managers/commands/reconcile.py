@@ -3,11 +3,11 @@
 import re
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from infra.commands.options import Data, Dsn
 from infra.commands.output import AsJson, money, wants_json, write_json, write_table
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def reconcile(  # noqa: PLR0913  # one parameter an option
     since: Annotated[timedelta, typer.Option(parser=_span, help="Payments that moved within it.")] = "24h",  # type: ignore[assignment]
     grace: Annotated[timedelta, typer.Option(parser=_span, help="Younger ones may still settle.")] = "2m",  # type: ignore[assignment]
     acquirer_url: Annotated[str | None, typer.Option(help="Or ORDERFLOW_ACQUIRER_URL.")] = None,
-    dsn: Annotated[str | None, typer.Option(help="The database; without it, that of the running platform.")] = None,
-    data: Annotated[Path | None, typer.Option(help="The data folder of a running platform.")] = None,
+    dsn: Dsn = None,
+    data: Data = None,
     as_json: AsJson = None,
 ) -> None:
     """Compare the acquirer's ledger with the payments here. Ends with 1 when they disagree."""

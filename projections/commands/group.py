@@ -1,6 +1,5 @@
 """What the commands of `orderflow projection` share."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,5 +10,3 @@ projection = typer.Typer(
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[PROJECTION]...", show_default=False, help="Or all.")]
 Name = Annotated[list[str], typer.Argument(metavar="PROJECTION...", show_default=False, help="Or all.")]
-Dsn = Annotated[str | None, typer.Option(help="The database; without it, that of the running platform.")]
-Data = Annotated[Path | None, typer.Option(help="The data folder of a running platform.")]

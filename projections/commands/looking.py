@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from infra.commands.options import Data, Dsn
 from infra.commands.output import AsJson, moment, wants_json, write_json, write_table
-from projections.commands.group import Data, Dsn, Names, projection
+from projections.commands.group import Names, projection
 from projections.commands.output import tell, told
 
 if TYPE_CHECKING:

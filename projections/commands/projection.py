@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from infra.commands.options import Data, Dsn
 from infra.commands.output import AsJson, wants_json, write_json
 from projections.commands import looking
-from projections.commands.group import Data, Dsn, Name, projection
+from projections.commands.group import Name, projection
 from projections.commands.output import tell
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from infra.commands.options import Data, Dsn
 from infra.commands.output import AsJson, wants_json, write_json, write_table
 from projections.commands.stretch import where
 
@@ -41,8 +42,8 @@ def replay(  # noqa: PLR0913  # one parameter an option
     grace: Annotated[
         float, typer.Option(min=0, help="With --decide: seconds that a history may still take to go on.")
     ] = 120.0,
-    dsn: Annotated[str | None, typer.Option(help="The database; without it, that of the running platform.")] = None,
-    data: Annotated[Path | None, typer.Option(help="The data folder of a running platform.")] = None,
+    dsn: Dsn = None,
+    data: Data = None,
     as_json: AsJson = None,
 ) -> None:
     """Run the projections over history into a scratch schema, or with --decide the rules, without any other effect.
