@@ -26,6 +26,12 @@ def minor_digits(currency: str) -> int:
     return 3 if currency in _OF_THOUSAND else 2
 
 
+def written(amount: int, currency: str) -> str:
+    """Write an amount as people read it in any language: 33.00 EUR."""
+    digits = minor_digits(currency)
+    return f"{amount / 10**digits:,.{digits}f} {currency}"
+
+
 def _known(code: str) -> str:
     if code not in CURRENCIES:
         msg = "is not a currency that can be priced in (ISO 4217)"

@@ -53,11 +53,10 @@ def terminal_width() -> int:
 
 
 def money(value: Mapping[str, Any]) -> str:
-    """Write an amount as people do, `33.00 EUR`."""
-    from schemas.money import minor_digits
+    """Write an amount of one of our answers."""
+    from schemas.money import written
 
-    digits = minor_digits(value["currency"])
-    return f"{value['amount'] / 10**digits:,.{digits}f} {value['currency']}"
+    return written(value["amount"], value["currency"])
 
 
 def moment(instant: str) -> str:

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from query_api.history.difference import Change, is_money
-from schemas.money import minor_digits
+from schemas.money import written
 
 NAMES: Final = {
     "asked": "the amount asked for",
@@ -65,8 +65,7 @@ def _spaced(name: str | int) -> str:
 
 def _said(value: Any) -> str:  # noqa: ANN401  # JSON is any value
     if is_money(value):
-        digits = minor_digits(value["currency"])
-        return f"{value['amount'] / 10**digits:,.{digits}f} {value['currency']}"
+        return written(value["amount"], value["currency"])
     if isinstance(value, dict):
         return ", ".join(f"{_spaced(name)} {_said(each)}" for name, each in value.items()) or "nothing"
     if isinstance(value, list):
