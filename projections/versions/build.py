@@ -53,7 +53,8 @@ Advanced = Callable[[int], None]
 """Told the position reached."""
 
 
-def _silent(position: int) -> None:
+def silent(position: int) -> None:
+    """Tell nobody."""
     del position
 
 
@@ -108,7 +109,7 @@ class Build:
             self._folding = Folding([self.table], empty=True)
             await self._place.execute(query, (self.model.name,))
 
-    async def catch_up(self, advanced: Advanced = _silent) -> None:
+    async def catch_up(self, advanced: Advanced = silent) -> None:
         """Follow to where the live projector is; never further, because it decides what is applied."""
         while (live := await self._live.reached()) > self.position:
             await self._go(live, advanced)

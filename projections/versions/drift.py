@@ -46,10 +46,11 @@ INSERT INTO drift_looks (projection, streams, rows, differing) VALUES (%s, %s, %
 ON CONFLICT (projection) DO UPDATE SET looked_at = now(), streams = EXCLUDED.streams, rows = EXCLUDED.rows,
     differing = EXCLUDED.differing
 """
-_OF_STREAMS: Final = (
+OF_STREAMS: Final = (
     f"SELECT {EVENT} FROM stored_events AS event {APPLIED} "  # noqa: S608  # constants
     "WHERE event.originator_id = ANY(%(streams)s) ORDER BY event.notification_id"
 )
+"""What the live projector has applied of some streams."""
 _OF_ALL: Final = (
     f"SELECT {EVENT} FROM stored_events AS event {APPLIED} "  # noqa: S608  # constants
     "WHERE event.notification_id > %(after)s AND split_part(event.topic, '.', 1) = ANY(%(categories)s) "
@@ -194,7 +195,7 @@ class Drifting:
         return {key: row for key, row in found.items() if key in wanted}
 
     async def _of_streams(self, streams: Sequence[UUID]) -> list[Stored]:
-        events = await self._read(_OF_STREAMS, {"streams": list(streams)})
+        events = await self._read(OF_STREAMS, {"streams": list(streams)})
         return [stored for stored in events if stored.category in self._model.categories]
 
     async def _read(self, query: str, values: dict[str, Any]) -> list[Stored]:

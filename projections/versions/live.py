@@ -9,16 +9,15 @@ from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
 from infra.event_log import EventLog
-from infra.exclusive import exclusive
 from infra.guard import Guard
 from infra.live_keys import GENERATION, PREFIX, LiveKeys
 from projections.live import NAME, LiveFigures, Target
-from projections.versions.build import APPLIED, EVENT, Advanced
+from projections.versions.build import APPLIED, EVENT, Advanced, silent
 from projections.versions.comparison import Comparison, Difference
 from projections.versions.drift import Drift
 from projections.versions.figures import figures_of
 from projections.versions.reading import rows
-from projections.versions.switching import PREVIOUS, REBUILT, NoVersion, TooDifferent
+from projections.versions.switching import PREVIOUS, REBUILT, NoVersion, TooDifferent, working
 from schemas.ids import new_id
 
 _PAGE: Final = 2_000
@@ -29,10 +28,6 @@ _BEYOND: Final = (
     "WHERE event.notification_id > %(position)s AND split_part(event.topic, '.', 1) = 'order' "
     "ORDER BY event.notification_id"
 )
-
-
-def _silent(position: int) -> None:
-    del position
 
 
 class LiveVersions:
@@ -59,21 +54,21 @@ class LiveVersions:
         return found
 
     async def rebuild(self, advanced: Advanced, *, restart: bool = False) -> int:
-        async with self._working():
+        async with working(self._pool, NAME):
             generation = await self._redis.get(_named(REBUILT))
             if restart or generation is None or await self._redis.get(_run(generation)) != await self._server():
                 generation = await self._begin(generation)
             return await self._catch_up(generation, advanced)
 
     async def compare(self, *, examples: int = 20) -> Comparison:
-        async with self._working() as connection:
+        async with working(self._pool, NAME) as connection:
             generation = await self._generation(REBUILT)
             await self._catch_up(generation)
             async with self._standing(connection, generation):
                 return await self._compared(generation, examples)
 
     async def switch(self, tolerance: int) -> Comparison:
-        async with self._working() as connection:
+        async with working(self._pool, NAME) as connection:
             generation = await self._generation(REBUILT)
             await self._catch_up(generation)
             async with self._standing(connection, generation):
@@ -86,7 +81,7 @@ class LiveVersions:
             return found
 
     async def rollback(self) -> None:
-        async with self._working() as connection:
+        async with working(self._pool, NAME) as connection:
             generation = await self._generation(PREVIOUS)
             await self._catch_up(generation)
             async with self._standing(connection, generation):
@@ -96,7 +91,7 @@ class LiveVersions:
 
     async def drift(self, *, heal: bool) -> Drift:
         """Count everything anew beside, and compare; what is healed is shown in place of what was."""
-        await self.rebuild(_silent, restart=True)
+        await self.rebuild(silent, restart=True)
         if not heal:
             found = await self.compare()
             await self._forget(REBUILT)
@@ -114,7 +109,7 @@ class LiveVersions:
             await pipeline.execute()
         return generation
 
-    async def _catch_up(self, generation: bytes, advanced: Advanced = _silent) -> int:
+    async def _catch_up(self, generation: bytes, advanced: Advanced = silent) -> int:
         """Count what the live projector has counted since."""
         run = (await self._server()).decode()
         reached = int(await self._redis.get(_position(generation)) or 0)
@@ -174,13 +169,6 @@ class LiveVersions:
     async def _server(self) -> bytes:
         run: str = (await self._redis.info("server"))["run_id"]
         return run.encode()
-
-    @asynccontextmanager
-    async def _working(self) -> AsyncIterator[AsyncConnection[Any]]:
-        async with self._pool.connection() as connection:
-            await connection.execute("SET statement_timeout = 0")
-            async with exclusive(connection, NAME):
-                yield connection
 
 
 def _named(place: str) -> str:

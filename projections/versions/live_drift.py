@@ -13,9 +13,8 @@ from infra.event_log import Stored
 from infra.live_keys import GENERATION, PREFIX
 from projections.live import NAME
 from projections.live_change import change_of
-from projections.versions.build import APPLIED, EVENT
 from projections.versions.comparison import Comparison, Difference
-from projections.versions.drift import Drift, Look, some_streams
+from projections.versions.drift import OF_STREAMS, Drift, Look, some_streams
 from projections.versions.reading import rows
 from schemas.recorded import Recorded
 
@@ -23,10 +22,6 @@ _AGAIN_SECONDS: Final = 3.0
 """A server that was started again with older data is filled up by then."""
 _KEPT: Final = timedelta(days=1)
 _ENDED: Final = ("completed", "cancelled")
-_OF_STREAMS: Final = (
-    f"SELECT {EVENT} FROM stored_events AS event {APPLIED} "  # noqa: S608  # constants
-    "WHERE event.originator_id = ANY(%(streams)s) ORDER BY event.notification_id"
-)
 
 
 async def look_at_orders(connection: AsyncConnection[Any], redis: Redis, asked: Look) -> Drift:
@@ -47,7 +42,7 @@ async def look_at_orders(connection: AsyncConnection[Any], redis: Redis, asked: 
 
 async def _compared(connection: AsyncConnection[Any], redis: Redis, streams: Sequence[UUID]) -> tuple[int, list[UUID]]:
     """Give how many were looked at, and those that differ."""
-    applied = await rows(connection, _OF_STREAMS, {"subscription": NAME, "streams": list(streams)})
+    applied = await rows(connection, OF_STREAMS, {"subscription": NAME, "streams": list(streams)})
     store: Any = redis  # its types leave open whether it decodes
     generation: bytes | None = await store.get(GENERATION)
     if generation is None:

@@ -45,6 +45,15 @@ class TooDifferent(Exception):  # noqa: N818  # a state of the world
         self.comparison = comparison
 
 
+@asynccontextmanager
+async def working(pool: Pool, projection: str) -> AsyncIterator[AsyncConnection[Any]]:
+    """Give a connection that holds the projection's lock and may take any time; raises Busy."""
+    async with pool.connection() as connection:
+        await connection.execute("SET statement_timeout = 0")
+        async with exclusive(connection, projection):
+            yield connection
+
+
 class Versions:
     """The versions of one read model. Every method holds the projection's lock, and raises Busy without it."""
 
@@ -55,7 +64,7 @@ class Versions:
 
     async def rebuild(self, advanced: Advanced, *, restart: bool = False) -> int:
         """Make a version beside the serving one, or go on making it; gives the position reached."""
-        async with self._working() as connection:
+        async with working(self._pool, self._model.name) as connection:
             build = Build(connection, REBUILT, self._model, self._steps)
             if restart or not await build.open():
                 await build.begin()
@@ -71,12 +80,12 @@ class Versions:
 
     async def compare(self, *, examples: int = 20) -> Comparison:
         """Raises NoVersion."""
-        async with self._working() as connection:
+        async with working(self._pool, self._model.name) as connection:
             return await self._compared(connection, examples)
 
     async def switch(self, tolerance: int) -> Comparison:
         """Let the rebuilt version serve; raises NoVersion, TooDifferent, LockNotAvailable."""
-        async with self._working() as connection:
+        async with working(self._pool, self._model.name) as connection:
             found = await self._compared(connection, 20)
             if found.differing > tolerance:
                 raise TooDifferent(found)
@@ -88,7 +97,7 @@ class Versions:
 
         Raises NoVersion, LockNotAvailable.
         """
-        async with self._working() as connection:
+        async with working(self._pool, self._model.name) as connection:
             await Place(connection, REBUILT).make()
             await self._swap(connection, PREVIOUS, REBUILT, None)
 
@@ -151,13 +160,6 @@ class Versions:
     @property
     def _subscription(self) -> str:
         return FED_BY[self._model.name]
-
-    @asynccontextmanager
-    async def _working(self) -> AsyncIterator[AsyncConnection[Any]]:
-        async with self._pool.connection() as connection:
-            await connection.execute("SET statement_timeout = 0")
-            async with exclusive(connection, self._model.name):
-                yield connection
 
 
 def _in(statement: str, into: str, out: str) -> sql.Composed:
