@@ -1,5 +1,7 @@
 """What both APIs add to the OpenAPI document that FastAPI makes: names, examples, and every problem that can come."""
 
+import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -34,6 +36,7 @@ PARAMETERS: Final[Mapping[str, Any]] = {
 """An example of each parameter that is the same everywhere."""
 HEALTH: Final = {"alive": {"status": "ok"}, "ready": {"status": "ok"}}
 """What the operations that tell of health answer."""
+_REFERENCE: Final = re.compile(r'"#/components/schemas/([^"]+)"')
 _MOMENTS: Final = {"date-time": "2026-03-01T00:00:00Z", "date": "2026-03-01"}
 
 
@@ -49,15 +52,13 @@ def finish(
     problems: Callable[[Json], Iterable[Problem]],
     tags: Mapping[str, str],
 ) -> None:
-    """Complete a document in place.
+    """Complete a document in place; a schema that nothing in it refers to is left out.
 
     `examples` has a value for each schema that a success answers with, or for the operation that has no schema;
     `problems` gives what an operation may answer instead.
     """
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    for unused in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(unused, None)
     details = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= {**details.pop("$defs"), ProblemDetails.__name__: details}
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
@@ -70,10 +71,18 @@ def finish(
         _show_problems(operation, list(problems(operation)))
         for parameter in operation.get("parameters", ()):
             _show_parameter(parameter)
+    _leave_out_unused(document, schemas)
 
 
 def operations(document: Json) -> list[Json]:
     return [operation for path in document["paths"].values() for operation in path.values()]
+
+
+def _leave_out_unused(document: Json, schemas: Json) -> None:
+    """Again, until none is left that only a schema referred to which is gone."""
+    while unused := schemas.keys() - set(_REFERENCE.findall(json.dumps(document))):
+        for name in unused:
+            del schemas[name]
 
 
 def _name(operation: Json) -> None:
