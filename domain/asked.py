@@ -112,7 +112,7 @@ def _of_stock(event: StockEvent) -> StockCommand:
     assert_never(event)
 
 
-def _of_an_order(event: OrderEvent, order_id: UUID) -> OrderCommand:  # one for each event
+def _of_an_order(event: OrderEvent, order_id: UUID) -> OrderCommand:
     match event:
         case OrderPlaced():
             return _placing(event)

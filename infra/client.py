@@ -13,8 +13,6 @@ from schemas.ids import new_id
 Json = dict[str, Any]
 SECONDS: Final = 10.0
 """How long to wait for one answer, and for a platform that says that it will be back."""
-
-
 BEING_COMPUTED: Final = "/problems/past-being-computed"
 
 

@@ -51,7 +51,7 @@ class Redelivery:
             return [overtaken(letter)]
         if isinstance(letter, CommandLetter):
             return [await (self._rehearse(letter) if rehearse else self._post(letter))]
-        if letter.consumer.partition(".")[0] == RELAY:
+        if _is_relayed(letter):
             return await self._release(letter, rehearse=rehearse)
         return await self._apply(letter, rehearse=rehearse)
 
@@ -61,7 +61,7 @@ class Redelivery:
             return [overtaken(letter)]
         if isinstance(letter, CommandLetter):
             return [await self._discard_command(letter, reason)]
-        if letter.consumer.partition(".")[0] == RELAY:
+        if _is_relayed(letter):
             return await self._hold_back(letter, reason, release=release)
         if release:
             return await self._apply(letter, without=reason)
@@ -155,6 +155,11 @@ class Redelivery:
             if not isinstance(consumer, EventConsumer):
                 raise Unavailable(f"{name} applies no events.")
             yield consumer
+
+
+def _is_relayed(letter: EventLetter) -> bool:
+    """Whether a relay has put it aside: the one for everybody, or that of a pinned consumer."""
+    return letter.consumer.partition(".")[0] == RELAY
 
 
 def _waits(letter: EventLetter) -> Result:

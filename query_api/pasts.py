@@ -9,16 +9,16 @@ from typing import Any, Final, Protocol
 
 import psycopg
 from psycopg import AsyncConnection, sql
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from infra.exclusive import Busy, exclusive
 from infra.instants import position_at
 from infra.replaying import PREFIX, Asked, Outcome, drop, past_schemas
 from infra.stopping import stop
 from query_api.history.states import NotYetBegun
+from query_api.listing import Pool
 from schemas.views import OrderSummary, ProductView, Row, SalesHour, SalesProduct, StockLevel
 
-Pool = AsyncConnectionPool[AsyncConnection[Any]]
 TABLES: Final[dict[str, type[Row]]] = {
     "order_summaries": OrderSummary,
     "products": ProductView,

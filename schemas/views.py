@@ -1,9 +1,8 @@
 """Rows of the read models: what projections write and the query API returns.
 
-Amounts are integer minor units; hours and
-days are UTC. Fields marked `exclude` are columns that the API does not show. A view of an order is written by two or
-more streams, which may arrive in any order: `version` 0 means that only its payment has been heard of so far, and
-such a row is not shown to anyone.
+Amounts are integer minor units; hours and days are UTC. Fields marked `exclude` are columns that the API does not show.
+A view of an order is written by two or more streams, which may arrive in any order: `version` 0 means that only its
+payment has been heard of so far, and such a row is not shown to anyone.
 """
 
 from collections.abc import Mapping

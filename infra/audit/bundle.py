@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import schemas
 from infra.audit import verify_bundle
-from infra.audit.merkle import Tree
+from infra.audit.merkle import WIDTH, Tree
 from infra.audit.selecting import Chosen
 from infra.audit.signed import Leaves
 from infra.audit.verify_bundle import FORMAT, Checkpoint, csv_of
@@ -52,7 +52,7 @@ def build(
 ) -> dict[str, bytes]:
     """Give the files by name. `kept` are the leaves of every checkpoint up to the one that is signed, or more."""
     checkpoint = signed.checkpoint
-    tree = Tree(b"".join(each.hashes for each in kept)[: 32 * checkpoint.size])
+    tree = Tree(b"".join(each.hashes for each in kept)[: WIDTH * checkpoint.size])
     runs = [run for each in kept for run in each.positions]
     proofs = list[bytes]()
     for place, _ in chosen.events:

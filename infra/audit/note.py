@@ -57,9 +57,10 @@ def read_log_key(file: Path) -> LogKey:
     origin, _, rest = text.strip().removeprefix(_PREFIX).partition("+")
     key_id, _, encoded = rest.partition("+")
     try:
-        kind, seed = b64decode(encoded, validate=True)[:1], b64decode(encoded, validate=True)[1:]
+        decoded = b64decode(encoded, validate=True)
     except ValueError:
-        kind, seed = b"", b""
+        decoded = b""
+    kind, seed = decoded[:1], decoded[1:]
     if kind != ED25519 or len(seed) != _SEED or not text.startswith(_PREFIX):
         raise WrongKey(f"{file} does not hold a log's key.")
     key = LogKey(origin, Ed25519PrivateKey.from_private_bytes(seed))

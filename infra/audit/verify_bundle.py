@@ -95,9 +95,10 @@ def read_key(text: str) -> tuple[str, bytes, bytes]:
     """Give the origin, the id and the bytes of a public key, `ORIGIN+ID+BASE64` (C2SP signed-note's verifier key)."""
     try:
         origin, key_id, key = text.strip().split("+", 2)
-        kind, public = b64decode(key, validate=True)[:1], b64decode(key, validate=True)[1:]
+        decoded = b64decode(key, validate=True)
     except (ValueError, binascii.Error):
-        kind, origin, key_id, public = b"", "", "", b""
+        origin, key_id, decoded = "", "", b""
+    kind, public = decoded[:1], decoded[1:]
     if kind != ED25519 or len(public) != 32 or key_id_of(origin, public).hex() != key_id:  # noqa: PLR2004
         raise Refused("That is not a log's public key: one line such as ORIGIN+ID+KEY.")
     return origin, bytes.fromhex(key_id), public
@@ -280,10 +281,11 @@ def _proof(line: bytes, number: int) -> tuple[int, Place, list[bytes]]:
 def _envelope(state: bytes, place: Place, number: int) -> dict[str, Any]:
     try:
         envelope: dict[str, Any] = json.loads(state)
-        said = UUID(envelope["stream_id"]), envelope["version"], envelope["prev"], envelope["event"]["type"]
+        said = UUID(envelope["stream_id"]), envelope["version"], envelope["event"]["type"]
+        _ = envelope["prev"]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise Refused(f"Line {number} of events.jsonl is damaged.") from None
-    if said != (place.stream_id, place.version, envelope["prev"], place.topic):
+    if said != (place.stream_id, place.version, place.topic):
         raise Refused(f"The event at position {place.position} says of itself another stream, version or type.")
     return envelope
 

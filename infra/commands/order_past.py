@@ -43,7 +43,9 @@ def diff(  # noqa: PLR0913  # one parameter an option
     if wants_json(as_json):
         write_json(found)
         return
-    before, after = (f"version {found[end]['version']} ({moment(found[end]['recorded_at'])})" for end in _ENDS)
+    before, after = (
+        f"version {point['version']} ({moment(point['recorded_at'])})" for point in (found["before"], found["after"])
+    )
     typer.echo(f"The {of} from {before} to {after}:")
     for sentence in found["sentences"] or ["Nothing has changed."]:
         typer.echo(f"  {sentence}")
@@ -121,9 +123,6 @@ def _history(connection: "Connection", order_id: UUID, most_stock: int) -> "Iter
             yield from (stored.recorded for stored in stock)
         else:
             typer.echo(f"# The stock of {line.sku} has {len(stock)} events and is left out; see --stock.", err=True)
-
-
-_ENDS = ("before", "after")
 
 
 def _point(name: str, text: str) -> dict[str, str]:

@@ -37,7 +37,7 @@ def rebuild(
     chosen = projections_named(names)
     as_lines = wants_json(as_json)
 
-    async def work(pool: Any, settings: Any) -> None:  # noqa: ANN401  # the same
+    async def work(pool: Any, settings: Any) -> None:  # noqa: ANN401  # a pool and settings, imported late
         for name in chosen:
             async with beside(name, pool, settings) as versions:
                 began_at = perf_counter()
@@ -70,7 +70,7 @@ def compare(
 
     chosen = projections_named(names)
 
-    async def work(pool: Any, settings: Any) -> "list[Comparison]":  # noqa: ANN401  # the same
+    async def work(pool: Any, settings: Any) -> "list[Comparison]":  # noqa: ANN401  # a pool and settings, imported late
         found = []
         for name in chosen:
             async with beside(name, pool, settings) as versions:
@@ -103,7 +103,7 @@ def switch(
 
     chosen = projections_named(names)
 
-    async def work(pool: Any, settings: Any) -> None:  # noqa: ANN401  # the same
+    async def work(pool: Any, settings: Any) -> None:  # noqa: ANN401  # a pool and settings, imported late
         for name in chosen:
             async with beside(name, pool, settings) as versions:
                 try:
@@ -128,7 +128,7 @@ def rollback(names: Name, *, dsn: Dsn = None, data: Data = None, as_json: AsJson
 
     chosen = projections_named(names)
 
-    async def work(pool: Any, settings: Any) -> None:  # noqa: ANN401  # the same
+    async def work(pool: Any, settings: Any) -> None:  # noqa: ANN401  # a pool and settings, imported late
         for name in chosen:
             async with beside(name, pool, settings) as versions:
                 await versions.rollback()
