@@ -35,7 +35,11 @@ def carry_out(dsn: str | None, data: Path | None, work: Work[T]) -> T:
 
     async def run() -> T:
         async with opened(settings) as pool:
-            return await work(pool, settings)
+            try:
+                return await work(pool, settings)
+            except psycopg.errors.LockNotAvailable as held:
+                said = "The table is in use by a long query or transaction. Try again in a moment."
+                raise Failure(said, REFUSED) from held
 
     try:
         return asyncio.run(run())
@@ -45,8 +49,6 @@ def carry_out(dsn: str | None, data: Path | None, work: Work[T]) -> T:
         raise Failure(f"{missing} Without it, what orders are found by cannot be made.") from missing
     except NoVersion as missing:
         raise Failure(_WITHOUT[str(missing)], REFUSED) from missing
-    except psycopg.errors.LockNotAvailable as held:
-        raise Failure("The table is in use by a long query or transaction. Try again in a moment.", REFUSED) from held
     except CannotFold as failed:
         raise Failure(f"{failed}. Mend the projection, then say the same again.") from failed
     except (RedisError, FiguresLost) as lost:
