@@ -11,10 +11,11 @@ from infra.audit.findings import Findings
 from infra.audit.selecting import Chosen, NothingThere, between, of_customer, of_order
 from infra.audit.verify import Kept, opened
 from infra.audit.verify_bundle import Checkpoint, Refused, check, open_note
-from infra.commands.audit_place import Place, connected, is_number, read_text
+from infra.commands.audit_place import Place, is_number, read_text
 from infra.commands.audit_progress import progress
 from infra.commands.audit_sign import sign
 from infra.commands.failure import Failure
+from infra.commands.platform_database import connected
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Exported:
 
 def carry_out(order: Order, place: Place) -> Exported:
     """Export, and check what was exported as an outsider would before it is written. Raises Failure."""
-    with connected(place) as connection:
+    with connected(place.dsn) as connection:
         try:
             chosen = _chosen(order, connection)
             signed = _signed(order, place, chosen, connection)

@@ -1,17 +1,12 @@
 """Finds the log that an audit is about, its key and its folder of checkpoints."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-
 from infra.audit.checkpoints import FOLDER
 from infra.audit.note import KEY_NAME, public_of
-from infra.audit.reading import Connection
 from infra.audit.verify_bundle import Refused, key_of, read_key
-from infra.commands.failure import UNREACHABLE, Failure
+from infra.commands.failure import Failure
 from infra.commands.platform_database import settings_of
 from infra.commands.where import ready_of
 from infra.local.ready import all_running
@@ -71,17 +66,3 @@ def read_text(file: Path) -> str:
         return file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(f"{file} cannot be read.") from error
-
-
-@contextmanager
-def connected(place: Place) -> Iterator[Connection]:
-    """Give a connection; raises Failure when there is no log to audit."""
-    try:
-        with psycopg.connect(place.dsn, autocommit=True) as connection:
-            yield connection
-    except psycopg.errors.UndefinedTable as missing:
-        raise Failure("That database has not the newest schema. Run `orderflow migrate` for it first.") from missing
-    except psycopg.errors.InsufficientPrivilege as refused:
-        raise Failure(f"The database does not let this user read it: {refused}.") from refused
-    except psycopg.OperationalError as lost:
-        raise Failure("The event log cannot be reached. Is its platform running?", UNREACHABLE) from lost

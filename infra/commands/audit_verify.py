@@ -10,9 +10,10 @@ from infra.audit import reading
 from infra.audit.findings import Findings
 from infra.audit.verify import Kept, Verifier, handed_out, opened
 from infra.audit.verify_bundle import Checkpoint, Refused, open_note
-from infra.commands.audit_place import Place, connected, is_number, read_text
+from infra.commands.audit_place import Place, is_number, read_text
 from infra.commands.audit_progress import progress
 from infra.commands.failure import Failure
+from infra.commands.platform_database import connected
 
 _SHOWN: Final = 10
 
@@ -77,7 +78,7 @@ def carry_out(order: Order) -> Verified:
     given = [Path(order.since)] if order.since and not is_number(order.since) else []
     # Before the snapshot, so that whatever was handed out by now is kept in it.
     notes = {str(file): read_text(file) for file in [*_files(order.place), *order.held, *given]}
-    with connected(order.place) as connection:
+    with connected(order.place.dsn) as connection:
         reading.snapshot(connection)
         return _carry_out(order, connection, notes)
 

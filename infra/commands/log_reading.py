@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import psycopg
-
-from infra.commands.failure import UNREACHABLE, Failure
+from infra.commands.failure import Failure
+from infra.commands.platform_database import Connection, connected
 from infra.commands.where import data_of, dsn_of
 from infra.event_log import COLUMNS, Stored
 from infra.settings import Settings
@@ -23,20 +22,12 @@ _STREAM: Final = COLUMNS + "WHERE originator_id = %s ORDER BY originator_version
 _KEY: Final = "SELECT tenant_id, key_id, wrapped FROM vault_keys WHERE key_id = %s"
 _HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
 
-Connection = psycopg.Connection[tuple[Any, ...]]
-
 
 @contextmanager
 def reading(dsn: str | None, data: Path | None) -> Iterator[Connection]:
     """Give a read-only connection; raises Failure when there is no log to read."""
-    found = dsn_of(dsn, data, Settings())
-    try:
-        with psycopg.connect(found, autocommit=True, options="-c default_transaction_read_only=on") as connection:
-            yield connection
-    except psycopg.OperationalError as lost:
-        raise Failure("The event log cannot be reached. Is its platform running?", UNREACHABLE) from lost
-    except psycopg.errors.UndefinedTable as missing:
-        raise Failure("That database holds no event log. Run `orderflow migrate` for it first.") from missing
+    with connected(dsn_of(dsn, data, Settings()), "-c default_transaction_read_only=on") as connection:
+        yield connection
 
 
 def newest(connection: Connection, limit: int, *, category: str | None, follow: bool) -> Iterator[Stored]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from infra.client import Api, Json
-    from infra.commands.log_reading import Connection
+    from infra.commands.platform_database import Connection
     from schemas.recorded import Recorded
 
 OrderId = Annotated[UUID, typer.Argument(metavar="ORDER_ID", show_default=False)]

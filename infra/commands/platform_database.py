@@ -1,9 +1,9 @@
-"""Opens the database of a platform for commands that repair something in it."""
+"""Finds and opens the database of a platform for commands; what stops them is told in a sentence."""
 
 import os
 import pwd
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from infra.settings import Settings
 
 _OPTIONS: Final = "-c lock_timeout=10000 -c statement_timeout=60000"
 _CONNECT_SECONDS: Final = 5.0
+Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 def settings_of(dsn: str | None, data: Path | None, settings: Settings | None = None) -> Settings:
@@ -35,11 +36,33 @@ def settings_of(dsn: str | None, data: Path | None, settings: Settings | None = 
     return found
 
 
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Raise Failure for what keeps somebody from a database."""
+    try:
+        yield
+    except psycopg.errors.LockNotAvailable as held:
+        raise Failure("Somebody else is at work on the same stream. Try again in a moment.") from held
+    except psycopg.errors.UndefinedTable as missing:
+        raise Failure("That database has not the newest schema. Run `orderflow migrate` for it first.") from missing
+    except psycopg.errors.InsufficientPrivilege as refused:
+        raise Failure(f"The database does not let this user do that: {refused}.") from refused
+    except (psycopg.OperationalError, PoolTimeout) as lost:
+        raise Failure("The database cannot be reached. Is its platform running?", UNREACHABLE) from lost
+
+
+@contextmanager
+def connected(dsn: str, options: str = "") -> Iterator[Connection]:
+    """Give one autocommit connection; raises Failure when there is no event log to read."""
+    with _plainly(), psycopg.connect(dsn, autocommit=True, options=options) as connection:
+        yield connection
+
+
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[AsyncConnectionPool[AsyncConnection[Any]]]:
     """Give autocommit connections that wait for the disk; raises Failure when there is no database to work on."""
     dsn = settings.postgres_dsn.get_secret_value()
-    try:
+    with _plainly():
         async with (
             await AsyncConnection.connect(dsn, autocommit=True, options=_OPTIONS),
             AsyncConnectionPool(
@@ -52,12 +75,6 @@ async def opened(settings: Settings) -> AsyncIterator[AsyncConnectionPool[AsyncC
             ) as pool,
         ):
             yield pool
-    except psycopg.errors.LockNotAvailable as held:
-        raise Failure("Somebody else is at work on the same stream. Try again in a moment.") from held
-    except psycopg.errors.UndefinedTable as missing:
-        raise Failure("That database has not the newest schema. Run `orderflow migrate` for it first.") from missing
-    except (psycopg.OperationalError, PoolTimeout) as lost:
-        raise Failure("The database cannot be reached. Is its platform running?", UNREACHABLE) from lost
 
 
 def operator() -> str:

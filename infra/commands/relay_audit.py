@@ -5,12 +5,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from infra.commands.failure import UNREACHABLE, Failure
-from infra.commands.platform_database import settings_of
+from infra.commands.platform_database import connected, settings_of
 from infra.kafka.audience import EVERYBODY, Audience, pinned
 from infra.kafka.audit import Connection, Fault, Findings, audit
 from infra.kafka.producer import Interrupted
@@ -72,12 +71,8 @@ def carry_out(order: Order, settings: Settings) -> Audited:
     """Show a bar on stderr while it takes its time; raises Failure."""
     settings = with_kafka(settings_of(order.dsn, order.data, settings), order.kafka)
     try:
-        with psycopg.connect(settings.postgres_dsn.get_secret_value(), autocommit=True) as connection:
+        with connected(settings.postgres_dsn.get_secret_value()) as connection:
             return _carry_out(order, settings, connection)
-    except psycopg.OperationalError as lost:
-        raise Failure("The event log cannot be reached. Is its platform running?", UNREACHABLE) from lost
-    except psycopg.errors.UndefinedTable as missing:
-        raise Failure("That database has not the newest schema. Run `orderflow migrate` for it first.") from missing
     except (KafkaUnreachable, Interrupted) as lost:
         raise Failure(f"Kafka at {settings.kafka_servers} did not do it: {lost}.", UNREACHABLE) from lost
 
