@@ -51,7 +51,8 @@ COLUMNS: Final = "SELECT notification_id, originator_id, originator_version, top
 _LOAD: Final = COLUMNS + "WHERE originator_id = %s AND originator_version > %s ORDER BY originator_version"
 _PAGE: Final = _LOAD + " LIMIT %s"
 _READ: Final = COLUMNS + "WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
-_HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
+HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
+"""The query for the newest position; 0 when the log is empty."""
 
 
 async def load(connection: AsyncConnection[Any], stream_id: UUID, *, after_version: int = 0) -> list[Stored]:
@@ -90,7 +91,7 @@ class EventLog:
     async def head(self) -> int:
         """Give the position of the newest event; 0 when there is none."""
         async with self._pool.connection() as connection:
-            row = await (await connection.execute(_HEAD)).fetchone()
+            row = await (await connection.execute(HEAD)).fetchone()
         return int(row[0]) if row else 0
 
 

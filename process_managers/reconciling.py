@@ -17,7 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import ValidationError
 
 from infra.acquirer import Booked, HttpAcquirer, OutcomeUnknown
-from infra.event_log import COLUMNS, Stored
+from infra.event_log import COLUMNS, HEAD, Stored
 from process_managers.reconciliation import Case, Finding, compare
 from schemas.events.payment import PaymentEvent
 from schemas.ids import payment_id
@@ -34,7 +34,6 @@ _FIRST_SECONDS: Final = 60.0
 _LOCK: Final = 0x0F10_4EC0
 """Advisory lock of whoever reconciles every so often."""
 _TRY_LOCK: Final = f"SELECT pg_try_advisory_lock({_LOCK})"
-_HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
 _NEXT: Final = COLUMNS + "WHERE notification_id >= %s ORDER BY notification_id LIMIT 1"
 _STREAMS: Final = COLUMNS + "WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version"
 _MOVED: Final = """
@@ -155,7 +154,7 @@ async def _moved(pool: AsyncConnectionPool[Connection], since: datetime) -> dict
 
 async def _position_at(connection: Connection, moment: datetime) -> int:
     """Find the first event after a moment by halving; one that cannot be read counts as after it."""
-    row = await (await connection.execute(_HEAD)).fetchone()
+    row = await (await connection.execute(HEAD)).fetchone()
     before, after = 0, int(row[0]) + 1 if row else 1
     while after - before > 1:
         middle = (before + after) // 2

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from infra.event_log import HEAD
 from infra.pace import Pace
 from infra.signals import PROJECTED, Signals
 
@@ -17,7 +18,6 @@ _PACE_SECONDS: Final = 0.005
 USUAL_SECONDS: Final = 0.1
 """A position is mostly reached within this time, and then nobody needs to ask whether the log has it."""
 
-_HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
 _READ: Final = "SELECT subscription, position FROM subscription_positions"
 
 _log: Final = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Positions:
     async def known(self, position: int) -> None:
         """Raise PositionUnknown unless the log has reached `position`, however far the read models are."""
         async with self._pool.connection() as connection:
-            head = await (await connection.execute(_HEAD)).fetchone()
+            head = await (await connection.execute(HEAD)).fetchone()
         if head is None or position > head[0]:
             raise PositionUnknown
 

@@ -15,6 +15,7 @@ from infra.audit.merkle import Frontier
 from infra.audit.note import LogKey
 from infra.audit.signed import leads_to
 from infra.audit.verify_bundle import Checkpoint, Place, Refused, leaf_hash, open_note
+from infra.event_log import COLUMNS
 
 FOLDER: Final = "checkpoints"
 LOCK: Final = 0x0F10_C4EC
@@ -23,10 +24,7 @@ _PAGE: Final = 1_000
 _TAKE_LOCK: Final = f"SELECT pg_advisory_xact_lock({LOCK})"
 _DURABLE: Final = "SET LOCAL synchronous_commit = on"
 _NEWEST: Final = "SELECT note, frontier FROM log_checkpoints ORDER BY size DESC LIMIT 1"
-_READ: Final = """
-SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events
-WHERE notification_id > %s ORDER BY notification_id LIMIT %s
-"""
+_READ: Final = COLUMNS + "WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
 _IS_THERE: Final = "SELECT count(*) FROM stored_events WHERE notification_id >= %s LIMIT 1"
 _KEEP: Final = """
 INSERT INTO log_checkpoints (size, position, note, frontier, positions, leaves) VALUES (%s, %s, %s, %s, %s, %s)

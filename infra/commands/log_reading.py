@@ -9,7 +9,7 @@ from uuid import UUID
 from infra.commands.failure import Failure
 from infra.commands.platform_database import Connection, connected
 from infra.commands.where import data_of, dsn_of
-from infra.event_log import COLUMNS, Stored
+from infra.event_log import COLUMNS, HEAD, Stored
 from infra.settings import Settings
 from infra.signals import EVENTS
 from schemas.events.order import Contact, OrderPlaced
@@ -20,7 +20,6 @@ _AFTER: Final = COLUMNS + "WHERE notification_id > %s AND topic LIKE %s ORDER BY
 _NEWEST: Final = COLUMNS + "WHERE topic LIKE %s ORDER BY notification_id DESC LIMIT %s"
 _STREAM: Final = COLUMNS + "WHERE originator_id = %s ORDER BY originator_version"
 _KEY: Final = "SELECT tenant_id, key_id, wrapped FROM vault_keys WHERE key_id = %s"
-_HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM stored_events"
 
 
 @contextmanager
@@ -61,7 +60,7 @@ def everything(connection: Connection) -> Iterator[Stored]:
 
 def size(connection: Connection) -> int:
     """Give the newest position of the log, which is about how many events it holds."""
-    row = connection.execute(_HEAD).fetchone()
+    row = connection.execute(HEAD).fetchone()
     return int(row[0]) if row else 0
 
 

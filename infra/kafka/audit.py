@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, Self
 import psycopg
 from confluent_kafka import Consumer, KafkaException, Message
 
-from infra.event_log import Stored
+from infra.event_log import COLUMNS, Stored
 from infra.kafka.audience import DOWNCAST, EVERYBODY, Audience
 from infra.kafka.poison import NOT_PUBLISHED
 from infra.kafka.producer import Interrupted
@@ -45,9 +45,7 @@ WHERE event.notification_id > %(after)s AND event.notification_id <= %(last)s
     AND (%(categories)s::text[] IS NULL OR split_part(event.topic, '.', 1) = ANY(%(categories)s))
 ORDER BY event.notification_id LIMIT %(most)s
 """
-_AT: Final = """
-SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events WHERE notification_id = %s
-"""
+_AT: Final = COLUMNS + "WHERE notification_id = %s"
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import psycopg
 
-from infra.event_log import Stored
+from infra.event_log import COLUMNS, Stored
 from infra.kafka.audience import EVERYBODY, Audience
 from infra.kafka.pages import Page, Press
 from infra.kafka.poison import Aside
@@ -17,10 +17,7 @@ from infra.kafka.tails import describe
 from infra.settings import Settings
 
 _PAGE: Final = 1_000
-_STORED: Final = """
-SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events
-WHERE notification_id = ANY(%s) ORDER BY notification_id
-"""
+_STORED: Final = COLUMNS + "WHERE notification_id = ANY(%s) ORDER BY notification_id"
 
 
 @dataclass(slots=True)

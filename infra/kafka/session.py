@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from psycopg_pool import AsyncConnectionPool
 
-from infra.event_log import Stored
+from infra.event_log import COLUMNS, Stored
 from infra.kafka.audience import EVERYBODY, Audience
 from infra.kafka.lease import Reached
 from infra.kafka.producer import Interrupted, Record, TransactionalProducer
@@ -20,10 +20,7 @@ from infra.settings import Settings
 from schemas.base import Category
 
 _MOST_CANDIDATES: Final = 10_000
-_AT: Final = """
-SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events
-WHERE notification_id = ANY(%s)
-"""
+_AT: Final = COLUMNS + "WHERE notification_id = ANY(%s)"
 _log: Final = logging.getLogger(__name__)
 
 

@@ -8,24 +8,17 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from infra.event_log import Stored
+from infra.event_log import COLUMNS, Stored
 from query_api.listing import Pool
 from schemas.ids import payment_id
 
 # The stock of a SKU is a stream that many orders share: the timeline knows which of its events are about this one.
-_EVENTS: Final = """
-SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events
-WHERE originator_id = ANY(%(streams)s)
-UNION ALL
-SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events
-WHERE notification_id = ANY(ARRAY(
+_STOCK: Final = """WHERE notification_id = ANY(ARRAY(
     SELECT position FROM order_timeline WHERE order_id = %(order_id)s AND category = 'stock'))
-ORDER BY notification_id
 """
-_AT: Final = """
-SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events
-WHERE notification_id = ANY(%(positions)s)
-"""
+_OWN: Final = "WHERE originator_id = ANY(%(streams)s) "
+_EVENTS: Final = COLUMNS + _OWN + "UNION ALL " + COLUMNS + _STOCK + "ORDER BY notification_id"
+_AT: Final = COLUMNS + "WHERE notification_id = ANY(%(positions)s)"
 # One statement, so that all parts are of one moment; as JSON, so that each may have columns of its own.
 _EVIDENCE: Final = """
 SELECT json_build_object(
