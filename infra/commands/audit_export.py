@@ -12,10 +12,10 @@ from infra.audit.selecting import Chosen, NothingThere, between, of_customer, of
 from infra.audit.verify import Kept, opened
 from infra.audit.verify_bundle import Checkpoint, Refused, check, open_note
 from infra.commands.audit_place import Place, is_number, read_text
-from infra.commands.audit_progress import progress
 from infra.commands.audit_sign import sign
 from infra.commands.failure import Failure
 from infra.commands.platform_database import connected
+from infra.commands.progress import progress
 
 
 @dataclass(frozen=True, slots=True)

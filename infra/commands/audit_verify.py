@@ -11,9 +11,9 @@ from infra.audit.findings import Findings
 from infra.audit.verify import Kept, Verifier, handed_out, opened
 from infra.audit.verify_bundle import Checkpoint, Refused, open_note
 from infra.commands.audit_place import Place, is_number, read_text
-from infra.commands.audit_progress import progress
 from infra.commands.failure import Failure
 from infra.commands.platform_database import connected
+from infra.commands.progress import progress
 
 _SHOWN: Final = 10
 

@@ -5,11 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from infra.commands.failure import UNREACHABLE, Failure
 from infra.commands.platform_database import connected, settings_of
+from infra.commands.progress import bars
 from infra.kafka.audience import EVERYBODY, Audience, pinned
 from infra.kafka.audit import Connection, Fault, Findings, audit
 from infra.kafka.producer import Interrupted
@@ -99,17 +97,15 @@ def _carry_out(order: Order, settings: Settings, connection: Connection) -> Audi
 def _of(audience: Audience, order: Order, settings: Settings, connection: Connection) -> Audited:
     bounds = {"first": order.first, "last": order.last, "relay": audience.relay}
     events, last = connection.execute(_BOUNDS, bounds).fetchone() or (0, 0)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        in_log, on_topics = bar.add_task("events of the log", total=events), bar.add_task("records", total=events)
+    with bars() as shown:
+        in_log, on_topics = shown.add_task("events of the log", total=events), shown.add_task("records", total=events)
         findings = audit(
             settings,
             connection,
             range(order.first, last + 1),
             audience,
-            log=lambda count: bar.advance(in_log, count),
-            topics=lambda count: bar.advance(on_topics, count),
+            log=lambda count: shown.advance(in_log, count),
+            topics=lambda count: shown.advance(on_topics, count),
         )
     if order.repair and findings.missing:
         findings.repaired = repair(settings, connection, findings.missing, audience).published

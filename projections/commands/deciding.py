@@ -7,12 +7,11 @@ from typing import Any, Final, NoReturn
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import track
 
 from infra.commands.failure import Failure
 from infra.commands.log_reading import everything, reading, size
 from infra.commands.output import write_json, write_table
+from infra.commands.progress import bars
 from infra.event_log import Stored
 from infra.histories import Differs
 from infra.judging import judged
@@ -63,19 +62,12 @@ def _of_log(asked: Asked) -> Iterator[Differs]:
     """Hear the log from its beginning, because that is what decisions rest on, and tell those of the stretch."""
     stretch = _stretch(asked)
     with reading(asked.dsn, asked.data) as connection:
-        console = Console(stderr=True)
-        total = stretch.until if stretch else size(connection)
-        log = track(
-            _until(everything(connection), total),
-            "Deciding again",
-            total,
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        for each in judged(_of(asked.tenant, log), grace=asked.grace):
-            if stretch is None or each.position > stretch.after:
-                yield each
+        last = stretch.until if stretch else size(connection)
+        with bars() as shown:
+            log = shown.track(_until(everything(connection), last), total=last, description="Deciding again")
+            for each in judged(_of(asked.tenant, log), grace=asked.grace):
+                if stretch is None or each.position > stretch.after:
+                    yield each
 
 
 def _stretch(asked: Asked) -> Stretch | None:

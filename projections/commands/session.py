@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from infra.commands.failure import REFUSED, UNREACHABLE, Failure
 from infra.commands.platform_database import opened, settings_of
+from infra.commands.progress import bars
 from infra.exclusive import Busy
 from infra.runtime import NotStarted
 from infra.settings import Settings
@@ -73,30 +74,13 @@ def projections_named(names: list[str]) -> list[str]:
 
 @contextmanager
 def bar(what: str, first: int, last: int) -> Iterator[Advanced]:
-    """Show events, events a second and the time left, on stderr."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]} events/s"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    shown_to_nobody = not console.is_terminal
-    with (
-        Progress(*columns, console=console, transient=True, disable=shown_to_nobody) as progress,
-        _without_collector(),
-    ):
-        task = progress.add_task(what, total=max(last - first, 0), rate="-")
+    """Show how far it is, from one position to another; the end may move on meanwhile."""
+    with bars() as shown, _without_collector():
+        task = shown.add_task(what, total=max(last - first, 0))
 
         def advanced(position: int) -> None:
-            shown = progress.tasks[task]
-            total = max(position - first, int(shown.total or 0))
-            progress.update(task, completed=position - first, total=total)
-            progress.update(task, rate=f"{shown.speed or 0:,.0f}")
+            total = max(position - first, int(shown.tasks[task].total or 0))
+            shown.update(task, completed=position - first, total=total)
 
         yield advanced
 
