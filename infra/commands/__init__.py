@@ -1,1 +1,4 @@
-"""Commands of `orderflow`. Each imports what it needs when it runs, so that `--help` answers at once."""
+"""Commands of `orderflow`, but for those about one service, which are in its own `commands`.
+
+Each imports what it needs when it runs, so that `--help` answers at once.
+"""

@@ -1,1 +1,1 @@
-"""Commands of the projections."""
+"""Commands of `orderflow` about what is made from the log."""
