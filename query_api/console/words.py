@@ -45,7 +45,6 @@ _HAPPENED: Final = {
     "stock.dispatched.v1": "Left the shelf",
     "payment.requested.v1": "Payment requested",
     "payment.authorised.v1": "Payment authorised",
-    "payment.declined.v1": "Payment declined",
     "payment.declined.v2": "Payment declined",
     "payment.captured.v1": "Payment captured",
     "payment.capture_refused.v1": "Capture refused",
