@@ -12,6 +12,8 @@ from redis.asyncio import Redis
 
 from infra.event_log import Stored
 from projections.read_model import Key, ReadModel
+from tests.projections.story import FATES, told
+from tests.projections.versioning import apply
 
 
 @pytest.fixture
@@ -30,6 +32,15 @@ async def pool(database: str) -> AsyncIterator[AsyncConnectionPool[AsyncConnecti
 async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
     async with Redis.from_url(redis_url) as client:
         yield client
+
+
+@pytest.fixture
+async def log(database: str, connection: AsyncConnection[Any]) -> list[Stored]:
+    """A log with orders of every fate, applied by the live projector."""
+    told_log = told(*FATES)
+    write_log(database, told_log)
+    await apply(connection, told_log, reached=len(told_log))
+    return told_log
 
 
 def write_log(dsn: str, log: Sequence[Stored]) -> None:

@@ -19,7 +19,7 @@ from projections.versions.drift import Drift, Drifting, Look
 from tests.projections.conftest import stored_rows, write_log
 from tests.projections.projecting import project
 from tests.projections.story import FATES, an_id, told
-from tests.projections.test_versions import PREPARED, apply, run
+from tests.projections.versioning import PREPARED, apply, run
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.servers
@@ -34,14 +34,6 @@ TAMPERED = {
     "sales_hours": "revenue = revenue + 1",
     "sales_products": "quantity = quantity - 1",
 }
-
-
-@pytest.fixture
-async def log(database: str, connection: AsyncConnection[Any]) -> list[Stored]:
-    told_log = told(*FATES)
-    write_log(database, told_log)
-    await apply(connection, told_log, reached=len(told_log))
-    return told_log
 
 
 async def look(

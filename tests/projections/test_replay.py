@@ -23,11 +23,11 @@ from projections.versions.replay import Replay, Stretch, Unusable, usable
 from tests.projections.conftest import rows_in, write_log
 from tests.projections.projecting import project
 from tests.projections.story import FATES, NOON, Story, an_id, logs, told
+from tests.projections.versioning import PREPARED
 from tests.running import command, environment
-from tests.vault import unconnected, vault_file
+from tests.vault import vault_file
 
 pytestmark = pytest.mark.servers
-PREPARED = Steps(prepare=unconnected().findable)
 
 
 class Killed(Exception):  # noqa: N818  # what happened to the process

@@ -19,7 +19,7 @@ from infra.event_log import Stored
 from infra.exclusive import Busy, exclusive
 from infra.guard import Guard
 from infra.settings import Settings
-from projections.main import READ_MODELS, SHOP_FIGURES, order_views
+from projections.main import READ_MODELS
 from projections.order_summary import ORDER_SUMMARIES
 from projections.projector import Projector
 from projections.read_model import ReadModel
@@ -28,17 +28,16 @@ from projections.versions.beside import steps_for
 from projections.versions.reading import Steps
 from projections.versions.switching import NoVersion, TooDifferent, Versions
 from schemas.ids import payment_id
-from schemas.views import FED_BY
 from tests.projections.conftest import rows_in, stored_rows, write_log
 from tests.projections.projecting import project
 from tests.projections.story import FATES, an_id, logs, told
 from tests.projections.test_service import assert_tables_equal, caught_up, running
+from tests.projections.versioning import PREPARED, apply, run
 from tests.running import command, environment, until
-from tests.vault import unconnected, vault_file, with_words
+from tests.vault import vault_file, with_words
 
 pytestmark = pytest.mark.servers
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
-PREPARED = Steps(prepare=unconnected().findable)
 
 
 class Killed(Exception):  # noqa: N818  # what happened to the process
@@ -51,18 +50,6 @@ def ignore(position: int) -> None:
 
 def kill(position: int) -> None:
     raise Killed(position)
-
-
-async def apply(connection: AsyncConnection[Any], log: Sequence[Stored], *, reached: int) -> None:
-    """Do what the live projector does, in one transaction per subscription."""
-    for subscription in (order_views(None), SHOP_FIGURES):
-        wanted = [stored for stored in log if stored.category in subscription.categories]
-        projector = Projector(*(model for model in READ_MODELS if FED_BY[model.name] == subscription.name))
-        async with connection.transaction():
-            guard = Guard(connection, subscription.name)
-            await guard.open(reached)
-            await projector.apply(connection, with_words(wanted))
-            await guard.applied({stored.stream_id: stored.version for stored in wanted})
 
 
 async def rebuilt_and_switched(dsn: str, log: Sequence[Stored], cuts: Sequence[int], steps: Steps) -> None:
@@ -144,14 +131,6 @@ async def test_every_projection_is_rebuilt_and_switched_while_events_come(
 
 async def parked(connection: AsyncConnection[Any]) -> list[Any]:
     return await (await connection.execute("SELECT consumer, version, status FROM dead_letters")).fetchall()
-
-
-@pytest.fixture
-async def log(database: str, connection: AsyncConnection[Any]) -> list[Stored]:
-    told_log = told(*FATES)
-    write_log(database, told_log)
-    await apply(connection, told_log, reached=len(told_log))
-    return told_log
 
 
 async def test_queries_never_fail_while_versions_are_switched(
@@ -349,11 +328,6 @@ async def test_events_that_overtook_the_position_are_there_once(
         assert await stored_rows(connection, model) == project(model, log)
         await versions.rollback()
         assert await stored_rows(connection, model) == project(model, log)
-
-
-def run(dsn: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    settings = {**environment(folder), "ORDERFLOW_POSTGRES_DSN": dsn, "ORDERFLOW_VAULT_FILE": str(vault_file())}
-    return subprocess.run(command(*arguments), env=settings, capture_output=True, text=True, timeout=60, check=False)
 
 
 async def test_a_killed_rebuild_is_gone_on_with(

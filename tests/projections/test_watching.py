@@ -34,7 +34,7 @@ from projections.versions.overview import SUBSCRIPTION_OF
 from projections.versions.watching import Watch
 from tests.projections.conftest import stored_rows, write_log
 from tests.projections.story import FATES, Story, an_id, told
-from tests.projections.test_versions import apply, run
+from tests.projections.versioning import apply, run
 from tests.vault import unconnected, vault_file
 from tests.waiting import eventually
 
