@@ -19,9 +19,9 @@ from infra.settings import Settings
 
 Outcome = Literal["done", "refused", "failed"]
 """Refused when somebody else is at work on the same schema."""
-PREFIX: Final = "past_"
-"""How the names of these schemas begin."""
-_SCHEMAS: Final = "SELECT nspname FROM pg_namespace WHERE starts_with(nspname, %s)"
+NAMES: Final = "past_{form:.8}_{tenant:.16}_{position}"
+"""How these schemas are called: by digests, and where in the log they end."""
+_SCHEMAS: Final = "SELECT nspname FROM pg_namespace WHERE nspname ~ '^past_[0-9a-f]{8}_[0-9a-f]{16}_[0-9]+$'"
 _DROP: Final = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE")
 _NICE: Final = 10
 """Answers go before replays."""
@@ -76,7 +76,8 @@ class Replays:
 
 
 async def past_schemas(connection: AsyncConnection[Any]) -> list[str]:
-    return [row[0] for row in await (await connection.execute(_SCHEMAS, (PREFIX,))).fetchall()]
+    """Give those that bear such a name: others that only begin like it are somebody's own, and stay."""
+    return [row[0] for row in await (await connection.execute(_SCHEMAS)).fetchall()]
 
 
 async def drop(connection: AsyncConnection[Any], schema: str) -> None:

@@ -13,7 +13,7 @@ from psycopg_pool import PoolTimeout
 
 from infra.exclusive import Busy, exclusive
 from infra.instants import position_at
-from infra.replaying import PREFIX, Asked, Outcome, drop, past_schemas
+from infra.replaying import NAMES, Asked, Outcome, drop, past_schemas
 from infra.stopping import stop
 from query_api.history.states import NotYetBegun
 from query_api.listing import Pool
@@ -30,7 +30,7 @@ KEPT: Final = 6
 """The most schemas, whoever asked for them."""
 KEPT_FOR: Final = timedelta(hours=1)
 """Older ones were perhaps made by an earlier release."""
-_FORM: Final = sha256(repr([(name, row.columns()) for name, row in TABLES.items()]).encode()).hexdigest()[:8]
+_FORM: Final = sha256(repr([(name, row.columns()) for name, row in TABLES.items()]).encode()).hexdigest()
 """Another one when the tables change, so that what an earlier release has left is not read."""
 _EXISTS: Final = "SELECT to_regclass(format('%%I.builds', %s::text)) IS NOT NULL"
 _BUILDS: Final = sql.SQL("SELECT min(position), count(*), max(moved_at), max(moved_at) < now() - %s FROM {}.builds")
@@ -153,4 +153,4 @@ async def _dropped(connection: AsyncConnection[Any], schema: str) -> None:
 
 def name_of(tenant_id: str, position: int) -> str:
     """Name the schema, so that every process finds it and no other tenant's is meant."""
-    return f"{PREFIX}{_FORM}_{sha256(tenant_id.encode()).hexdigest()[:16]}_{position}"
+    return NAMES.format(form=_FORM, tenant=sha256(tenant_id.encode()).hexdigest(), position=position)

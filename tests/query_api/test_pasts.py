@@ -171,7 +171,7 @@ async def test_the_newest_are_kept_and_what_is_worked_on_and_what_is_not_ours(
     first, *others = instants(log, pasts.KEPT + 3)
     oldest = await questions.at(TENANT, first, within=5)
     async with pool.connection() as connection, pool.connection() as other:
-        await connection.execute("CREATE SCHEMA pastry")
+        await connection.execute("CREATE SCHEMA past_sales")
         async with exclusive(other, f"schema {oldest.schema}"):
             found = [await questions.at(TENANT, at, within=5) for at in others]
         kept = {oldest.schema, *(past.schema for past in found[-pasts.KEPT :])}
@@ -180,6 +180,7 @@ async def test_the_newest_are_kept_and_what_is_worked_on_and_what_is_not_ours(
         await place.execute("UPDATE {schema}.builds SET moved_at = now() - interval '2 h'")
         again = await questions.at(TENANT, others[0], within=5)
         assert set(await past_schemas(connection)) == kept - {found[-1].schema, oldest.schema} | {again.schema}
+        await connection.execute("DROP SCHEMA past_sales")  # it is somebody's own, and still there
 
 
 async def test_what_was_dropped_is_computed_again(
