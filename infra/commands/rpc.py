@@ -20,7 +20,7 @@ def rpc(  # noqa: PLR0913  # each is an option
     *,
     key: Annotated[str | None, typer.Option(help="Idempotency key of a command; a new one without it.")] = None,
     target: Annotated[str | None, typer.Option(help="host:port; without it, that of the running platform.")] = None,
-    token: Annotated[str | None, typer.Option(help="Access token; without it, that of the running platform.")] = None,
+    token: Annotated[str | None, typer.Option(help="Or ORDERFLOW_TOKEN; without it, of the running platform.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="End a stream after so many answers.")] = None,
     ready_file: ReadyFile = None,
 ) -> None:
@@ -31,7 +31,7 @@ def rpc(  # noqa: PLR0913  # each is an option
 
     from infra.client import SECONDS
     from infra.commands.failure import REFUSED, UNREACHABLE, Failure
-    from infra.commands.where import NOWHERE, ready_of
+    from infra.commands.where import NOWHERE, Place, ready_of
     from infra.rpc.client import CallRefused, CallUnanswered, NoSuchMethod, call, find, is_command, methods, parsed
     from infra.settings import Settings
     from schemas.ids import new_id
@@ -47,11 +47,13 @@ def rpc(  # noqa: PLR0913  # each is an option
         raise typer.BadParameter(f"There is no method {method}. `orderflow rpc` lists them.") from None
     except ValueError as wrong:
         raise typer.BadParameter(f"The request is not JSON: {wrong}") from None
-    ready = None if target and token else ready_of(ready_file, Settings())
-    if ready is None and not (target and token):
+    settings = Settings()
+    given = Place(ready_file, token=token).with_settings(settings)
+    ready = None if target and given.token else ready_of(ready_file, settings)
+    if ready is None and not (target and given.token):
         raise Failure(NOWHERE, UNREACHABLE)
     place = target or (ready and (ready.write_grpc if is_command(found) else ready.query_grpc)) or ""
-    metadata = [("authorization", f"Bearer {token or (ready and ready.token)}")]
+    metadata = [("authorization", f"Bearer {given.token or (ready and ready.token)}")]
     if is_command(found) and not found.client_streaming:
         metadata.append(("idempotency-key", key or str(new_id())))
     with grpc.insecure_channel(place) as channel:

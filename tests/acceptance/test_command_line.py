@@ -191,6 +191,11 @@ def test_what_is_wrong_with_a_call_is_said(cli: CommandLine, arguments: tuple[st
     assert (done.returncode, said in " ".join(done.stderr.split())) == (code, True)
 
 
+def test_a_call_is_made_with_the_token_of_the_settings(cli: CommandLine) -> None:
+    done = cli.run("rpc", "ListOrders", ORDERFLOW_TOKEN="nonsense")
+    assert (done.returncode, done.stdout) == (3, "")
+
+
 def test_a_platform_signs_its_log_by_itself(shop: Shop) -> None:
     def given_away() -> set[Path]:
         return set((shop.ready.data_dir / "checkpoints").glob("checkpoint-*.txt"))
