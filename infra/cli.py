@@ -1,5 +1,6 @@
 """The command `orderflow`: loads the commands of every package by name, so it imports none of them itself."""
 
+import os
 import sys
 from importlib.metadata import entry_points
 from typing import Final
@@ -40,6 +41,7 @@ def _nothing_before_a_command() -> None:
 
 
 def main() -> None:
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # with it, gRPC remarks on stderr on each process we start
     try:
         app()()
     except Failure as failure:

@@ -1,9 +1,11 @@
 """What was computed of the past is shared, bounded and made again, and computing it keeps nobody waiting."""
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -137,6 +139,22 @@ async def test_an_interrupted_replay_is_gone_on_with(pool: Pool, log: list[Store
     past = await Pasts(pool, recorder).at(TENANT, at, within=30)
     async with pool.connection() as connection:
         assert await rows_in(connection, ORDER_SUMMARIES, past.schema) == project(ORDER_SUMMARIES, log)
+
+
+async def test_ctrl_c_reaches_whoever_asked_and_not_the_replay(
+    pool: Pool, log: list[Stored], recorder: Recorder
+) -> None:
+    questions = Pasts(pool, recorder)
+    await begun(questions, pool, log[-1].recorded.occurred_at)
+    groups = _groups_of_replays()
+    await questions.close()
+    assert groups
+    assert os.getpgrp() not in groups
+
+
+def _groups_of_replays() -> set[int]:
+    ours = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    return {os.getpgid(int(each)) for each in ours if b"\0replay\0" in Path(f"/proc/{each}/cmdline").read_bytes()}
 
 
 async def test_a_replay_that_fails_is_not_tried_again_at_once(
