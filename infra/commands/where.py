@@ -114,12 +114,15 @@ def _servers_in(folder: Path, settings: Settings) -> dict[str, Any]:
         return kept.urls
     dsn = LocalServers(folder).postgres_dsn
     for socket in socket_folder(folder).glob(f"{SOCKET_STEM}.*[0-9]"):
-        return {"postgres_dsn": f"{dsn}&port={socket.suffix[1:]}"}
-    return {"postgres_dsn": dsn}
+        dsn = f"{dsn}&port={socket.suffix[1:]}"
+    return {"postgres_dsn": dsn} | _vault_in(folder)
 
 
 def _servers_beside(ready: Ready) -> dict[str, Any]:
     names = ("postgres_dsn", "redis_url", "kafka_servers", "rabbitmq_url", "acquirer_url")
-    secret = secret_in(ready.data_dir)
-    kept = {"vault_file": secret} if secret.is_file() else {}
-    return ready.model_dump(include=set(names), exclude_none=True) | kept
+    return ready.model_dump(include=set(names), exclude_none=True) | _vault_in(ready.data_dir)
+
+
+def _vault_in(folder: Path) -> dict[str, Any]:
+    secret = secret_in(folder)
+    return {"vault_file": secret} if secret.is_file() else {}
