@@ -7,7 +7,7 @@ from uuid import UUID
 
 import httpx
 import jwt
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
@@ -48,6 +48,16 @@ UPDATE dead_letters SET body = NULL, original_body = NULL
 WHERE kind = 'command' AND status IN ('retried', 'discarded')
     AND convert_from(body, 'UTF8') LIKE ANY(%s)
 """
+# Versions of the order list that do not serve, and what somebody has replayed: they follow later, or never.
+_COPIES: Final = """
+SELECT nspname FROM pg_namespace
+WHERE nspname <> 'public' AND to_regclass(format('%I.builds', nspname)) IS NOT NULL
+    AND has_table_privilege(to_regclass(format('%I.order_summaries', nspname)), 'UPDATE')
+"""
+_FORGET_WORDS: Final = sql.SQL("""
+UPDATE {}.order_summaries AS kept SET sealed = serving.sealed, search_text = serving.search_text
+FROM public.order_summaries AS serving WHERE serving.order_id = kept.order_id AND kept.order_id = ANY(%s)
+""")
 _KEEP: Final = """
 INSERT INTO erasures (erasure_id, tenant_id, customer_id, certificate) VALUES (%s, %s, %s, %s)
 """
@@ -102,6 +112,7 @@ async def erase(  # noqa: PLR0913  # by name
     keys = await destroy(pool, tenant_id, customer_id)
     await _forget(pool, order_ids)
     await _seen(api, order_ids, position)
+    await _forget_copies(pool, order_ids)
     values = _values(contacts)
     mails = [await _no_mail(mail_url, contacts)] if mail_url else []
     erased_at = datetime.now(UTC)
@@ -168,6 +179,13 @@ async def _forget(pool: Pool, order_ids: Sequence[UUID]) -> None:
             await connection.execute(_FORGET_LETTERS, ([f"%{order_id}%" for order_id in order_ids],))
         for schema in await past_schemas(connection):  # in which the customer could still be found by name
             await drop(connection, schema)
+
+
+async def _forget_copies(pool: Pool, order_ids: Sequence[UUID]) -> None:
+    """Take the words that the customer is found by from wherever else there is a row of the orders."""
+    async with pool.connection() as connection:
+        for (schema,) in await (await connection.execute(_COPIES)).fetchall():
+            await connection.execute(_FORGET_WORDS.format(sql.Identifier(schema)), (list(order_ids),))
 
 
 def _values(contacts: Iterable[Mapping[str, str | None] | None]) -> frozenset[str]:
