@@ -6,16 +6,17 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from query_api.audit.viewers import HEADER
 from query_api.reading import Found, Page
 
 
 def answered(request: Request, found: Found[BaseModel]) -> Response:
-    """Answer 200, or 304 when the client already has exactly this."""
+    """Answer 200, or 304 when the client already has exactly this. Caches keep nothing that a reason revealed."""
     content = found.body.__pydantic_serializer__.to_json(found.body)
     tag = f'"{blake2b(content, digest_size=16).hexdigest()}"'
     headers = {
         "etag": tag,
-        "cache-control": "private, no-cache",
+        "cache-control": "private, no-store" if HEADER in request.headers else "private, no-cache",
         "vary": "authorization, reveal-reason",
         "x-position": str(found.position),
     }

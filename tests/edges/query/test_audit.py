@@ -123,6 +123,12 @@ async def test_a_reason_reveals_the_contacts_of_one_answer_and_is_recorded(shop:
     ]
 
 
+async def test_what_was_revealed_is_kept_in_no_cache(shop: Shop) -> None:
+    path = f"/v1/orders/{await shop.placed()}"
+    answers = [await ask(shop, path), await ask(shop, path, REASON)]
+    assert [each.headers["cache-control"] for each in answers] == ["private, no-cache", "private, no-store"]
+
+
 @pytest.mark.parametrize(
     "reasons",
     [("too short",), ("",), ("x" * 501,), ("seen \u200b by nobody".encode(),), (REASON, REASON)],
