@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from infra.exclusive import Busy, exclusive
 from infra.instants import ends
 from infra.vault import Vault
+from projections.live import NAME
 from projections.main import READ_MODELS
 from projections.order_summary import ORDER_SUMMARIES
 from projections.read_model import ReadModel, nobody_in_particular
@@ -31,7 +32,7 @@ WHOLE: Final = 20_000
 _FIRST_SECONDS: Final = 60.0
 _EARLY: Final = 0.5
 """Of the seconds between looks: another process has looked less long ago than that, so it is not our turn."""
-_SINCE: Final = "SELECT extract(epoch FROM now() - max(looked_at))::float FROM drift_looks"
+_SINCE: Final = "SELECT extract(epoch FROM now() - looked_at)::float FROM drift_looks WHERE projection = ANY(%s)"
 _log: Final = logging.getLogger(__name__)
 
 
@@ -59,13 +60,14 @@ class Watch:
     async def look(self, *, unless_within: float = 0.0) -> None:
         """Look once at everything; each projection that differs is an alarm in the log. Raises Busy."""
         async with self.pool.connection() as connection, exclusive(connection, "drift"):
-            since = await (await connection.execute(_SINCE)).fetchone()
-            if since and since[0] is not None and since[0] < unless_within:
-                return
             _, head = await ends(connection)
-            for model in READ_MODELS:
-                if model.writers is not nobody_in_particular or head <= WHOLE:
-                    await self._noted(connection, await self._of(connection, model))
+            models = [each for each in READ_MODELS if each.writers is not nobody_in_particular or head <= WHOLE]
+            names = [NAME, *(model.name for model in models)]
+            since = await (await connection.execute(_SINCE, (names,))).fetchall()
+            if len(since) == len(names) and all(seconds < unless_within for (seconds,) in since):
+                return
+            for model in models:
+                await self._noted(connection, await self._of(connection, model))
             await self._noted(connection, await look_at_orders(connection, self.redis, Look(SAMPLE, most=MOST)))
 
     async def _of(self, connection: AsyncConnection[Any], model: ReadModel[Any]) -> Drift:
