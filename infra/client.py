@@ -1,7 +1,7 @@
 """A client of both public APIs, for the command line, the demo and whoever drives a platform from outside."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, Final
@@ -13,6 +13,8 @@ from schemas.ids import new_id
 Json = dict[str, Any]
 SECONDS: Final = 10.0
 """How long to wait for one answer, and for a platform that says that it will be back."""
+_PAGE: Final = 200
+"""The longest page that the query API gives."""
 BEING_COMPUTED: Final = "/problems/past-being-computed"
 
 
@@ -55,6 +57,16 @@ class Api:
     async def get(self, path: str, **params: str | int | None) -> Json:
         """Ask the query API; parameters that are None are left out."""
         return await self._ask("GET", self.query_url + path, params=params)
+
+    async def each(self, path: str) -> AsyncIterator[Json]:
+        """Give every item of a list of the query API, in its order, a page at a time."""
+        cursor = None
+        while True:
+            page = await self.get(path, limit=_PAGE, cursor=cursor)
+            for item in page["items"]:
+                yield item
+            if (cursor := page["next_cursor"]) is None:
+                return
 
     async def _ask(
         self,

@@ -19,7 +19,6 @@ from schemas.ids import new_id, payment_id
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 Reason = Literal["customer_request", "retention_ended", "legal_order"]
-_PAGE: Final = 200
 _ENDED: Final = frozenset({"completed", "cancelled"})
 _SHORTEST: Final = 4
 """Shorter values are found everywhere by chance."""
@@ -136,13 +135,7 @@ async def erase(  # noqa: PLR0913  # by name
 
 async def _orders(api: Api, customer_id: UUID) -> list[Json]:
     """Give every order of the customer; raises CannotErase while one is open."""
-    rows: list[Json] = []
-    cursor = None
-    while True:
-        page = await api.get(f"/v1/customers/{customer_id}/orders", limit=_PAGE, cursor=cursor)
-        rows += page["items"]
-        if (cursor := page["next_cursor"]) is None:
-            break
+    rows = [row async for row in api.each(f"/v1/customers/{customer_id}/orders")]
     if still := [row["order_id"] for row in rows if row["status"] not in _ENDED]:
         open_ones = f" and {len(still) - 1} more have" if len(still) > 1 else " has"
         msg = f"Order {still[0]}{open_ones} not ended. Whoever gets it must be known until then: cancel or complete it."

@@ -7,28 +7,10 @@ from typing import Any, Final
 import grpc
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from orderflow.commands.v1 import catalogue_command_service_pb2, order_command_service_pb2
-from orderflow.queries.v1 import (
-    audit_query_service_pb2,
-    catalogue_query_service_pb2,
-    history_query_service_pb2,
-    operations_query_service_pb2,
-    order_query_service_pb2,
-)
 
-SERVICES: Final = {
-    service.name: service
-    for contract in (
-        order_command_service_pb2,
-        catalogue_command_service_pb2,
-        order_query_service_pb2,
-        catalogue_query_service_pb2,
-        operations_query_service_pb2,
-        history_query_service_pb2,
-        audit_query_service_pb2,
-    )
-    for service in contract.DESCRIPTOR.services_by_name.values()
-}
+from infra.rpc.client import methods
+
+SERVICES: Final = {method.containing_service.name: method.containing_service for method in methods()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Carries out `orderflow audit looks` and `verify-looks`, through the query API."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -8,11 +8,10 @@ from infra.commands.output import facts_in_words, moment
 from schemas.looks import FIRST, hash_of
 
 if TYPE_CHECKING:
-    from infra.client import Api, Json
+    from infra.client import Api
 
 PATH: Final = "/v1/audit/looks"
 COLUMNS: Final = ("at (UTC)", "who", "looked at", "outcome", "revealed for")
-_PAGE: Final = 200
 
 
 def row(look: Mapping[str, Any]) -> tuple[str, ...]:
@@ -23,17 +22,6 @@ def row(look: Mapping[str, Any]) -> tuple[str, ...]:
     shown = f"{look['outcome']}, {count} orders" if count > 1 else look["outcome"]
     reason = look["reason"] if look["revealed"] else ""
     return moment(look["looked_at"]), look["subject"], what, shown, reason
-
-
-async def every_look(api: "Api") -> AsyncIterator["Json"]:
-    """Give every look of the tenant, the newest first."""
-    cursor = None
-    while True:
-        page = await api.get(PATH, limit=_PAGE, cursor=cursor)
-        for look in page["items"]:
-            yield look
-        if (cursor := page["next_cursor"]) is None:
-            return
 
 
 @dataclass(slots=True)
@@ -96,7 +84,7 @@ class Chain:
 
 async def verified(api: "Api", held: Iterable[str]) -> Chain:
     chain = Chain(tuple(held))
-    async for look in every_look(api):
+    async for look in api.each(PATH):
         chain.take(look)
     chain.end()
     return chain
